@@ -1,0 +1,1 @@
+//! Who is hit, when and with what: pure decisions from the seed.

@@ -1,0 +1,1 @@
+//! Timeline and playbook to [`Verdict`](crate::model::verdict::Verdict): pure.

@@ -1,0 +1,1 @@
+//! Plan to samples: virtual users walk journeys.

@@ -1,0 +1,170 @@
+//! Faults: what shall break ([`FaultRule`]), and what was decided for one request ([`FaultDecision`]).
+
+use crate::units::{ByteSize, Offset, Share, Span};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One fault of a profile: where, when, how often and what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultRule {
+    /// Its name, unique in the plan; the profile's name and a number where the file gives none.
+    pub name: String,
+    /// The upstream whose traffic it touches.
+    pub upstream: String,
+    /// Which requests.
+    pub when: FaultMatch,
+    /// Of the matching requests, how many are hit.
+    pub share: Share,
+    /// When it is on.
+    pub window: FaultWindow,
+    /// What happens to a request that is hit.
+    pub inject: Injection,
+}
+
+/// Which requests a fault may hit; every part that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FaultMatch {
+    /// The method, in capitals.
+    pub method: Option<String>,
+    /// The path; `*` stands for any run of characters.
+    pub path: Option<String>,
+    /// Headers: name → value, `*` allowed.
+    pub header: BTreeMap<String, String>,
+    /// Every n-th matching request, counted from 1 over the fault's window.
+    pub nth: Option<u64>,
+}
+
+/// The time in which a fault is on, on the run's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultWindow {
+    /// When it opens.
+    pub from: Offset,
+    /// When it closes; `None` is the end of the run.
+    pub until: Option<Offset>,
+}
+
+impl FaultWindow {
+    /// Whether the fault is on at `at` (from inclusive, until exclusive).
+    #[must_use]
+    pub fn contains(&self, at: Offset) -> bool {
+        at >= self.from && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// What a fault does. Names follow Toxiproxy's toxics and Envoy's `abort` where those exist.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Injection {
+    /// Waits before the answer's headers. Imitates a slow provider.
+    Latency(Delay),
+    /// Answers at once with an error instead of passing the request on (Envoy's `abort`).
+    Abort(Abort),
+    /// Resets the connection (RST) before any answer.
+    ResetPeer {},
+    /// Accepts the request and never answers; closes after the time, if one is given (Toxiproxy's `timeout`).
+    Timeout {
+        /// When to close the connection; `None` is never.
+        after: Option<Span>,
+    },
+    /// Sends this many bytes of the body, then closes: a body shorter than its declared length.
+    LimitData {
+        /// Body bytes that get through.
+        bytes: ByteSize,
+    },
+    /// Sends this many bytes of the body, then nothing more for the time given (or for ever), then goes on.
+    Stall {
+        /// Body bytes that get through at once.
+        after: ByteSize,
+        /// How long nothing comes; `None` is for ever.
+        pause: Option<Span>,
+    },
+}
+
+/// A delay drawn per request.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Delay {
+    /// The mean of the distribution.
+    pub mean: Span,
+    /// Its spread: the standard deviation, or half the width if uniform. Zero is a constant delay.
+    pub jitter: Span,
+    /// Its shape.
+    pub shape: DelayShape,
+}
+
+/// The shape of a delay's distribution. Draws below zero become zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DelayShape {
+    /// Always the mean.
+    #[default]
+    Constant,
+    /// Even between mean − jitter and mean + jitter.
+    Uniform,
+    /// Normal, standard deviation = jitter.
+    Normal,
+    /// Log-normal with this mean and standard deviation: the long tail that real services have.
+    Lognormal,
+}
+
+/// An answer given instead of the real one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Abort {
+    /// The provider's error whose status, headers and body are used, such as `rate_limit` or `57014`.
+    /// Which names exist is known to each upstream (see `firedrill validate`).
+    pub error: Option<String>,
+    /// The status; needed where `error` is not given, and wins over the error's own.
+    pub status: Option<u16>,
+    /// Further headers, which win over the error's own.
+    pub headers: BTreeMap<String, String>,
+    /// A body, which wins over the error's own.
+    pub body: Option<String>,
+}
+
+impl Injection {
+    /// The fault's name in files and reports.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Latency(_) => "latency",
+            Self::Abort(_) => "abort",
+            Self::ResetPeer {} => "reset_peer",
+            Self::Timeout { .. } => "timeout",
+            Self::LimitData { .. } => "limit_data",
+            Self::Stall { .. } => "stall",
+        }
+    }
+}
+
+/// What was decided for one request: pure data, drawn from the seed, carried out by whoever serves the request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultDecision {
+    /// The rule's index in the plan.
+    pub rule: usize,
+    /// The request's number among those that matched the rule in its window, from 1: the key of the draw.
+    pub n: u64,
+    /// What to do.
+    pub action: FaultAction,
+}
+
+/// What to do to a request, every draw already made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultAction {
+    /// Wait this long before the headers.
+    Delay(Span),
+    /// Answer with this error.
+    Abort(Abort),
+    /// Reset the connection.
+    Reset,
+    /// Do not answer; close after the time, if one is given.
+    Hang(Option<Span>),
+    /// Cut the body after this many bytes.
+    Cut(ByteSize),
+    /// Stall the body after this many bytes, for the time given or for ever.
+    Stall {
+        /// Body bytes that get through at once.
+        after: ByteSize,
+        /// How long nothing comes.
+        pause: Option<Span>,
+    },
+}

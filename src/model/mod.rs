@@ -1,0 +1,19 @@
+//! The seams: what one stage hands to the next, and what is written to disk. Data only, no behaviour beyond
+//! small conversions.
+//!
+//! `plan` and `journey` say what shall happen; `sample`, `reading`, `fault` and `event` say what did; `interval`
+//! and `timeline` gather it; `playbook` says what would be an incident; `verdict` says what was one;
+//! `run_record` is all of it on disk.
+
+pub mod event;
+pub mod fault;
+pub mod interval;
+pub mod journey;
+pub mod plan;
+pub mod playbook;
+pub mod reading;
+pub mod run_record;
+pub mod sample;
+pub mod secret;
+pub mod timeline;
+pub mod verdict;

@@ -1,0 +1,1 @@
+//! Memory pressure on the app.

@@ -1,0 +1,1 @@
+//! Watches the app from beside the load.

@@ -1,0 +1,1 @@
+//! The only conductor: wires the stages of a run and ends them.

@@ -1,0 +1,1 @@
+//! The app under test: started, limited, watched; and the built-in reference app.

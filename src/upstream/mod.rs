@@ -1,0 +1,1 @@
+//! What the app talks to: OpenAI and Supabase mocks, with faults.
