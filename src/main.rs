@@ -1,3 +1,5 @@
 //! The `firedrill` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    firedrill::cli::main()
+}

@@ -2,6 +2,7 @@
 
 use super::fault::FaultAction;
 use super::interval::{Interval, JourneyInterval, UserSlice};
+use super::playbook::Playbook;
 use super::reading::{HarnessReading, PressureMark, Reading, TargetEvent};
 use super::run_record::{EndReason, RunHeader};
 use super::timeline::{Exemplar, UpstreamInterval};
@@ -13,8 +14,13 @@ use tokio::sync::mpsc;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
-    /// The first line: what will be done.
-    Started(Box<RunHeader>),
+    /// The first line: what will be done, and what it will be judged by, so that a killed run can be judged too.
+    Started {
+        /// What will be done.
+        header: Box<RunHeader>,
+        /// What it will be judged by.
+        playbook: Box<Playbook>,
+    },
     /// A fault's window opened.
     FaultOpened {
         /// When.

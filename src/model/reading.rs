@@ -42,6 +42,16 @@ pub enum Reading {
     },
 }
 
+impl Reading {
+    /// When it was taken.
+    #[must_use]
+    pub const fn at(&self) -> Offset {
+        match self {
+            Self::Memory { at, .. } | Self::Health { at, .. } | Self::Gauge { at, .. } => *at,
+        }
+    }
+}
+
 /// A health check's meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,1 +1,17 @@
-//! The only conductor: wires the stages of a run and ends them.
+//! The only conductor: wires the stages of a run, linearises what they report, and ends them.
+//!
+//! `conductor` starts everything in order and undoes it in reverse; `dispatch` is the one loop that turns the
+//! outside world (events, signals, the load's end, a lost target) into the journal and the timeline; `fold` makes
+//! a timeline out of events, live or from a journal; `folder` owns the run's files.
+
+mod conductor;
+mod dispatch;
+mod error;
+mod fold;
+mod folder;
+mod machine;
+
+pub use conductor::{RunInput, run};
+pub use dispatch::Observer;
+pub use error::RunError;
+pub use folder::{recover, rejudge};

@@ -1,0 +1,19 @@
+//! `firedrill validate`.
+
+use super::args::ValidateArgs;
+use super::exit::Exit;
+use super::{out, render_error};
+use crate::config;
+use crate::upstream;
+
+/// Checks every file, and says of each what it is or what is wrong with it.
+pub(super) fn execute(args: &ValidateArgs) -> Exit {
+    let mut exit = Exit::Go;
+    for path in &args.files {
+        match config::validate(path, &|name| std::env::var(name).ok(), &upstream::known_errors) {
+            Ok(kind) => out::stdout(&format!("{}: a valid {kind}", path.display())),
+            Err(error) => exit = render_error::config(&error),
+        }
+    }
+    exit
+}

@@ -1,0 +1,197 @@
+//! One run from its plan to its report.
+
+use super::dispatch::{Dispatcher, Observer};
+use super::folder::{self, Journal};
+use super::{RunError, fold, machine};
+use crate::fault::{Engine, edges};
+use crate::load::{self, LoadContext};
+use crate::model::event::{EventSink, RunEvent};
+use crate::model::plan::Plan;
+use crate::model::playbook::Playbook;
+use crate::model::run_record::{EndReason, RunHeader, RunRecord, SCHEMA};
+use crate::model::timeline::Timeline;
+use crate::pressure;
+use crate::probe::{self, ProbeContext};
+use crate::record::Recorder;
+use crate::report;
+use crate::target::{Target, TargetContext};
+use crate::units::RunClock;
+use crate::upstream::Upstreams;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+/// What a run needs.
+pub struct RunInput {
+    /// What to do.
+    pub plan: Plan,
+    /// What to judge it by.
+    pub playbook: Playbook,
+    /// Where the run's folder goes.
+    pub out: PathBuf,
+    /// firedrill's own executable, for the processes that it starts.
+    pub firedrill: PathBuf,
+    /// The command line that would run it again.
+    pub again: String,
+    /// What the reader of the plan was warned of.
+    pub warnings: Vec<String>,
+}
+
+/// Runs a plan, judges it and writes its report. Returns the record and the run's folder.
+///
+/// `signals` carries signal numbers; the first ends the run within about a second, with a report of what was
+/// measured. Whatever happens, everything that was started is ended before this returns; should firedrill itself be
+/// killed, the guardian of the app and the death of the process do it.
+pub async fn run(
+    input: RunInput,
+    signals: &mut Receiver<i32>,
+    observer: &mut dyn Observer,
+) -> Result<(RunRecord, PathBuf), RunError> {
+    let (dir, run_id) = folder::create(&input.out, &input.plan.name, Timestamp::now())?;
+    let result = run_in(&dir, run_id, input, signals, observer).await;
+    if result.is_err() && !dir.join("events.jsonl").exists() {
+        // Nothing was measured: an empty folder would only look like a run. Best effort.
+        let _ = fs::remove_dir_all(&dir);
+    }
+    result.map(|record| (record, dir))
+}
+
+async fn run_in(
+    dir: &Path,
+    run_id: String,
+    input: RunInput,
+    signals: &mut Receiver<i32>,
+    observer: &mut dyn Observer,
+) -> Result<RunRecord, RunError> {
+    let RunInput { plan, playbook, firedrill, again, warnings, .. } = input;
+    let plan = Arc::new(plan);
+    let (sink, events) = EventSink::channel();
+
+    let engine = Arc::new(Engine::new(plan.faults.clone(), plan.seed));
+    let upstreams = Upstreams::start(&plan.upstreams, engine, plan.seed, sink.clone()).await?;
+    observer.stage("starting the app under test");
+    let context = TargetContext {
+        plan: &plan.target,
+        environment: upstreams.environment(),
+        upstream_urls: urls(&plan, &upstreams),
+        firedrill: &firedrill,
+        run_id: &run_id,
+        log: &dir.join("target.log"),
+        events: sink.clone(),
+        ready_headers: &plan.headers,
+    };
+    let mut target = tokio::select! {
+        started = Target::start(context) => started?,
+        Some(signal) = signals.recv() => return Err(RunError::InterruptedEarly(signal)),
+    };
+
+    let mut means = upstream_means(&plan, &upstreams);
+    means.extend(target.means());
+    let clock = RunClock::start();
+    let header = RunHeader {
+        schema: SCHEMA,
+        firedrill: env!("CARGO_PKG_VERSION").to_owned(),
+        run: run_id.clone(),
+        started_at: clock.started_at(),
+        again,
+        machine: machine::describe(),
+        plan: Plan::clone(&plan),
+        means,
+    };
+    let mut dispatcher = Dispatcher { journal: Journal::create(dir)?, timeline: Timeline::default(), observer, events };
+    dispatcher
+        .take(RunEvent::Started { header: Box::new(header.clone()), playbook: Box::new(playbook.clone()) })?;
+    for message in warnings {
+        dispatcher.take(RunEvent::Warning { at: clock.now(), message })?;
+    }
+    upstreams.begin(clock);
+    target.begin(clock);
+
+    let (stop_load, stop_rest) = (CancellationToken::new(), CancellationToken::new());
+    let recorder = Recorder::new(plan.endpoints.len(), plan.journeys.len(), clock, sink.clone());
+    let mut beside = JoinSet::new();
+    beside.spawn(recorder.clone().roll(stop_rest.clone()));
+    beside.spawn(mark_faults(Arc::clone(&plan), clock, sink.clone(), stop_rest.clone()));
+    beside.spawn(probe::harness::run(clock, sink.clone(), stop_rest.clone()));
+    beside.spawn(probe::run(ProbeContext {
+        plan: Arc::clone(&plan),
+        base_url: target.base_url().to_owned(),
+        pid: target.pid(),
+        group: target.group().map(crate::target::MemoryGroup::reader),
+        limit: target.limit(),
+        clock,
+        events: sink.clone(),
+        stop: stop_rest.clone(),
+    }));
+    if let Some(ballast) = plan.ballast {
+        let place = target.ballast_place();
+        beside.spawn(pressure::ballast(ballast, place, firedrill, clock, sink.clone(), stop_rest.clone()));
+    }
+    let load = load::run(LoadContext {
+        plan: Arc::clone(&plan),
+        base_url: target.base_url().to_owned(),
+        run_id,
+        clock,
+        recorder,
+        stop: stop_load.clone(),
+    });
+
+    let outcome = dispatcher.until_load_ends(load, target.lost(), signals, &stop_load).await;
+    let ended = clock.now();
+    stop_rest.cancel();
+    while beside.join_next().await.is_some() {}
+    // The upstreams go before the app, so that work that the app has left over ends at once instead of hanging.
+    upstreams.shutdown().await;
+    target.stop().await;
+    let (_, reason) = outcome?;
+    dispatcher.drain()?;
+    finish(dispatcher, dir, header, ended, reason, playbook)
+}
+
+/// Closes the journal, judges, and writes the report.
+fn finish(
+    mut dispatcher: Dispatcher<'_>,
+    dir: &Path,
+    header: RunHeader,
+    ended: crate::units::Offset,
+    reason: EndReason,
+    playbook: Playbook,
+) -> Result<RunRecord, RunError> {
+    dispatcher.observer.stage("judging and writing the report");
+    dispatcher.take(RunEvent::Ended { at: ended, reason: reason.clone() })?;
+    dispatcher.journal.flush()?;
+    let mut timeline = dispatcher.timeline;
+    fold::finish(&mut timeline);
+    let record = folder::judged(header, ended, reason, timeline, playbook);
+    report::write_run(dir, &record)?;
+    Ok(record)
+}
+
+/// Puts the edges of fault windows on the timeline as they pass.
+async fn mark_faults(plan: Arc<Plan>, clock: RunClock, events: EventSink, stop: CancellationToken) {
+    for edge in edges(&plan.faults) {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep_until(clock.instant(edge.at)) => {}
+        }
+        let (at, rule) = (edge.at, edge.rule);
+        events.emit(if edge.opens { RunEvent::FaultOpened { at, rule } } else { RunEvent::FaultClosed { at, rule } });
+    }
+}
+
+fn urls(plan: &Plan, upstreams: &Upstreams) -> BTreeMap<String, String> {
+    plan.upstreams
+        .iter()
+        .filter_map(|upstream| Some((upstream.name.clone(), upstreams.url(&upstream.name)?)))
+        .collect()
+}
+
+fn upstream_means(plan: &Plan, upstreams: &Upstreams) -> Vec<String> {
+    urls(plan, upstreams).iter().map(|(name, url)| format!("{name} is our mock at {url}")).collect()
+}
