@@ -100,16 +100,16 @@ pub(super) struct TargetArgs {
     #[arg(long)]
     pub(super) announce: bool,
     /// Base URL of OpenAI, with /v1
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9101/v1")]
+    #[arg(long, value_name = "URL", env = "OPENAI_BASE_URL", default_value = "http://127.0.0.1:9101/v1")]
     pub(super) openai_url: String,
     /// Base URL of Supabase
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9102")]
+    #[arg(long, value_name = "URL", env = "SUPABASE_URL", default_value = "http://127.0.0.1:9102")]
     pub(super) supabase_url: String,
     /// The key sent to OpenAI
-    #[arg(long, value_name = "KEY", default_value = "sk-firedrill")]
+    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true, default_value = "sk-firedrill")]
     pub(super) openai_key: String,
     /// The key sent to Supabase
-    #[arg(long, value_name = "KEY", default_value = "firedrill-service-key")]
+    #[arg(long, value_name = "KEY", env = "SUPABASE_SERVICE_KEY", hide_env_values = true, default_value = "firedrill-service-key")]
     pub(super) supabase_key: String,
     /// Base URL of the health-data services; without it they have no data
     #[arg(long, value_name = "URL")]
