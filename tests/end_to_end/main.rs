@@ -1,0 +1,9 @@
+//! Whole runs through the command line: the shipped scenarios against the reference app, broken in known ways.
+//!
+//! What is asserted are verdicts, exit codes and what is left behind; never how fast anything was, apart from bounds
+//! that the product promises.
+
+mod endings;
+mod support;
+mod targets;
+mod verdicts;
