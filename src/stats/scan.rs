@@ -71,8 +71,7 @@ mod tests {
         let deviation = (length as f64 / 12.0).sqrt();
         let mut alarms = 0;
         for walk in 0..walks {
-            let noise: Vec<f64> =
-                (0..length * lengths).map(|second| seed.unit(&[walk, second as u64]) - 0.5).collect();
+            let noise: Vec<f64> = (0..length * lengths).map(|second| seed.unit(&[walk, second as u64]) - 0.5).collect();
             let highest = noise.windows(length).map(|w| w.iter().sum::<f64>()).fold(f64::MIN, f64::max);
             alarms += u64::from(highest / deviation > z);
         }
