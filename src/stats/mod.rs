@@ -1,1 +1,14 @@
-//! Statistics: pure functions.
+//! Statistics: pure functions with their sources, checked against published numbers.
+//!
+//! Exact quantiles of a histogram live with [`Spectrum`](crate::model::interval::Spectrum); here is what says how
+//! sure one can be of a figure.
+
+mod normal;
+mod order;
+mod scan;
+mod wilson;
+
+pub use normal::{density, upper_tail};
+pub use order::{RankInterval, quantile_ranks};
+pub use scan::{Looks, Z95, family_z};
+pub use wilson::{Bounds, wilson};
