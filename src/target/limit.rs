@@ -196,9 +196,15 @@ pub(super) fn members(group: &MemoryGroup) -> Vec<u32> {
     text.lines().filter_map(|line| line.trim().parse().ok()).filter(|pid| *pid != 0).collect()
 }
 
-/// The kernel's count of kills for lack of memory in a group.
-pub(super) fn oom_kills(group: &MemoryGroup) -> u64 {
-    fs::read_to_string(group.oom_file()).ok().and_then(|text| group.oom_kills(&text)).unwrap_or(0)
+/// The kernel's count of kills for lack of memory in a group, while there is the group.
+pub(super) fn oom_kills(group: &MemoryGroup) -> Option<u64> {
+    group.oom_kills(&fs::read_to_string(group.oom_file()).ok()?)
+}
+
+/// The kernel's count of kills for lack of memory on the whole machine.
+pub(super) fn machine_oom_kills() -> Option<u64> {
+    let text = fs::read_to_string("/proc/vmstat").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 
 /// Bytes of a group that the kernel could not get back.

@@ -278,7 +278,9 @@ fn is_the_apps(group: &MemoryGroup) -> bool {
 /// Looks on while a process that is not ours lives; its end is an event.
 async fn look_on(pid: u32, group: Option<MemoryGroup>, clock: RunClock, events: EventSink) {
     let emit = |what| events.emit(RunEvent::Target(TargetEvent { at: clock.now(), what }));
-    let count = || group.as_ref().map_or(0, limit::oom_kills);
+    // The group's own count, and the machine's: who manages the group may remove it together with the process, and
+    // its count with it.
+    let count = || (group.as_ref().and_then(limit::oom_kills), limit::machine_oom_kills());
     let Some(born) = birth(pid) else { return };
     emit(TargetChange::Started { pid });
     // Others may share the group, so only a kill around this process's end can be its own; but a large process takes
@@ -294,7 +296,10 @@ async fn look_on(pid: u32, group: Option<MemoryGroup>, clock: RunClock, events: 
         }
         sleep(LOOK_EVERY).await;
     }
-    let oom_killed = counts.front().is_some_and(|before| count() > *before);
+    let oom_killed = counts.front().is_some_and(|before| match (*before, count()) {
+        ((Some(before), _), (Some(now), _)) => now > before,
+        ((_, before), (_, now)) => group.is_some() && now > before,
+    });
     emit(TargetChange::Ended { code: None, signal: None, oom_killed, at_limit: at_limit || oom_killed });
 }
 

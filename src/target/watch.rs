@@ -70,7 +70,7 @@ impl Watch {
             }
         };
         let counted = own.clone().or_else(|| limit::group_of("self"));
-        let kills = counted.as_ref().map_or(0, limit::oom_kills);
+        let kills = counted.as_ref().and_then(limit::oom_kills).unwrap_or(0);
         Self {
             own,
             counted,
@@ -124,7 +124,7 @@ impl Watch {
             if let (Some(used), Some(limit)) = (limit::unreclaimable(group), group.limit) {
                 self.at_limit = used >= near(limit);
             }
-            let kills = limit::oom_kills(group);
+            let kills = limit::oom_kills(group).unwrap_or(0);
             if kills > self.kills && self.killed_at.get_or_insert_with(Instant::now).elapsed() > AFTERMATH {
                 self.kills = kills;
                 self.killed_at = None;
@@ -151,7 +151,7 @@ impl Watch {
 
     /// Whether the end of the app was the kernel's doing, and whether the app stood at its limit.
     pub(super) fn verdict(&self, code: Option<i32>, signal: Option<i32>) -> (bool, bool) {
-        let risen = self.counted.as_ref().is_some_and(|group| limit::oom_kills(group) > self.kills);
+        let risen = self.counted.as_ref().and_then(limit::oom_kills).is_some_and(|kills| kills > self.kills);
         // In a group of its own every kill is the app's, whatever its main process made of it. In a shared group
         // only an end that looks like a kill can be one (137 is how shells pass SIGKILL on).
         let killed = risen && (self.own.is_some() || signal == Some(9) || code == Some(137));
