@@ -2,13 +2,14 @@
 //! small conversions.
 //!
 //! `plan` and `journey` say what shall happen; `sample`, `reading`, `fault` and `event` say what did; `interval`
-//! and `timeline` gather it; `playbook` says what would be an incident; `verdict` says what was one;
+//! and `timeline` gather it; `memory_group` is where an app's memory is counted; `playbook` says what would be an incident; `verdict` says what was one;
 //! `run_record` is all of it on disk.
 
 pub mod event;
 pub mod fault;
 pub mod interval;
 pub mod journey;
+pub mod memory_group;
 pub mod plan;
 pub mod playbook;
 pub mod reading;

@@ -1,1 +1,12 @@
 //! Watches the app from beside the load.
+
+mod beat;
+mod client;
+mod context;
+mod gauges;
+pub mod harness;
+mod health;
+mod memory;
+mod prometheus;
+
+pub use context::{ProbeContext, run};
