@@ -1,0 +1,134 @@
+//! What was on when: load, faults, pressure, breaches, the app's deaths; one row each, so no names overlap.
+
+use super::canvas::{Anchor, Canvas, Ink, fit, text_width};
+use super::chart::{Chart, DataTable, Key};
+use super::frame::{Data, Plot, Width, frame};
+use crate::model::plan::LoadPlan;
+use crate::model::reading::TargetChange;
+use crate::model::run_record::RunRecord;
+use crate::report::error::ReportError;
+use crate::report::view::series::BandKind;
+use crate::report::view::{figures, findings, text};
+use crate::units::Offset;
+
+/// A row's height in pixels.
+const ROW: f64 = 21.0;
+/// Faults that get a row; the rest stand in the table of faults.
+const FAULTS: usize = 8;
+/// Breaches that get a row.
+const BREACHES: usize = 8;
+
+/// One row of the strip.
+struct Row {
+    from: f64,
+    until: f64,
+    ink: Ink,
+    label: String,
+    kind: &'static str,
+}
+
+/// The strip over all other charts.
+pub fn strip(record: &RunRecord, data: &Data) -> Result<Chart, ReportError> {
+    let rows = rows(record, data);
+    let title = "What was on when";
+    let takeaway = format!(
+        "{} and {} on one clock.",
+        figures::plural(record.timeline.faults.len() as u64, "fault", "faults"),
+        figures::plural(findings::worst_first(record).len() as u64, "breach", "breaches"),
+    );
+    let height = 36.0 + ROW * rows.len() as f64;
+    let bare = Data { bands: Vec::new(), wide: data.wide.clone(), narrow: data.narrow.clone(), table: data.table.clone() };
+    let draw = |width| {
+        frame(("strip", title, &takeaway), width, height, &bare, None, |canvas, plot, _| {
+            for (i, row) in rows.iter().enumerate() {
+                draw_row(canvas, plot, row, plot.top + ROW * i as f64)?;
+            }
+            Ok(())
+        })
+    };
+    Ok(Chart {
+        id: "strip",
+        title,
+        wide: draw(Width::Wide)?,
+        narrow: draw(Width::Narrow)?,
+        legend: vec![
+            Key::area(Ink::Phase, "load"),
+            Key::area(Ink::FaultEdge, "fault (shaded on every chart)"),
+            Key::area(Ink::Ballast, "memory pressure"),
+            Key::area(Ink::Breach, "breach, counted by the gate"),
+            Key::area(Ink::Tolerated, "breach, tolerated"),
+        ],
+        table: DataTable {
+            step: String::new(),
+            head: ["what", "name", "from", "until"].map(str::to_owned).to_vec(),
+            rows: rows
+                .iter()
+                .map(|row| {
+                    let time = |secs| Offset::from_secs_f64(secs).to_string();
+                    vec![row.kind.to_owned(), row.label.clone(), time(row.from), time(row.until)]
+                })
+                .collect(),
+        },
+        takeaway: takeaway.clone(),
+    })
+}
+
+fn rows(record: &RunRecord, data: &Data) -> Vec<Row> {
+    let secs = data.wide.secs;
+    let plan = &record.header.plan;
+    let LoadPlan::Closed { users, ramp_up, .. } = plan.load;
+    let ramp = ramp_up.get().as_secs_f64().min(secs);
+    let end = plan.load_end().as_secs_f64().min(secs);
+    let mut rows = Vec::new();
+    let mut push = |from: f64, until: f64, ink, kind, label: String| {
+        rows.push(Row { from: from.min(secs), until: until.min(secs), ink, label, kind });
+    };
+    push(ramp, end.max(ramp), Ink::Phase, "load", format!("{users} users from {}", Offset::from_secs_f64(ramp)));
+    let faults: Vec<_> = data.bands.iter().filter(|band| band.kind == BandKind::Fault).collect();
+    for band in faults.iter().take(FAULTS) {
+        let label = format!("{} {}", band.mark, text::line(&band.name, 60));
+        push(band.from, band.until, Ink::FaultEdge, "fault", label);
+    }
+    if let Some(more) = faults.get(FAULTS..).filter(|more| !more.is_empty()) {
+        let from = more.iter().map(|band| band.from).fold(secs, f64::min);
+        let until = more.iter().map(|band| band.until).fold(0.0, f64::max);
+        push(from, until, Ink::FaultEdge, "fault", format!("{} more faults", more.len()));
+    }
+    for band in data.bands.iter().filter(|band| band.kind == BandKind::Pressure).take(FAULTS) {
+        push(band.from, band.until, Ink::Ballast, "pressure", text::line(&band.name, 60));
+    }
+    for event in record.timeline.target.iter().take(2 * FAULTS) {
+        if let TargetChange::Ended { oom_killed, .. } = event.what {
+            let at = event.at.as_secs_f64();
+            let label = if oom_killed { "✗ app killed for lack of memory" } else { "✗ app ended" };
+            push(at, at, Ink::Breach, "app", label.to_owned());
+        }
+    }
+    let all = findings::worst_first(record);
+    for (result, finding) in all.iter().take(BREACHES) {
+        let ink = if finding.gated { Ink::Breach } else { Ink::Tolerated };
+        let subject = finding.subject.as_ref().map_or_else(String::new, |s| format!(" {}", text::line(s, 40)));
+        let label = format!("✗ {}{subject}", text::line(&result.id, 40));
+        push(finding.first.as_secs_f64(), finding.last.as_secs_f64(), ink, "breach", label);
+    }
+    rows
+}
+
+/// A bar with its name in it, or right of it, or left of it: wherever there is room.
+fn draw_row(canvas: &Canvas, plot: &Plot, row: &Row, top: f64) -> Result<(), ReportError> {
+    let (from, until) = (plot.x(row.from), plot.x(row.until).max(plot.x(row.from) + 3.0));
+    let (upper, lower) = (top + 3.0, top + ROW - 3.0);
+    let middle = f64::midpoint(upper, lower);
+    canvas.line(&[(plot.left, middle), (plot.right, middle)], Ink::Grid)?;
+    canvas.rect((from, upper), (until, lower), row.ink)?;
+    let need = text_width(&row.label) + 12.0;
+    // Labels may run into the margins: nothing else stands in them on this chart.
+    let (right, left) = (plot.right + 56.0 - until, from - plot.left + 46.0);
+    if until - from >= need {
+        canvas.text(&row.label, (from + 6.0, middle), Anchor::Start, Ink::LabelInside)
+    } else if right >= need || right >= left {
+        canvas.text(&fit(&row.label, right - 10.0), (until + 5.0, middle), Anchor::Start, Ink::Label)
+    } else {
+        canvas.text(&fit(&row.label, left - 10.0), (from - 5.0, middle), Anchor::End, Ink::Label)
+    }
+}
