@@ -1,1 +1,33 @@
-//! Files to [`Plan`](crate::model::plan::Plan): scenario, fault profile and playbook, strict and with places.
+//! Files to [`Plan`](crate::model::plan::Plan) and [`Playbook`](crate::model::playbook::Playbook): scenario, fault
+//! profile and playbook, strict and with places.
+//!
+//! Three passes, each a type: the text with the command line's edits becomes a spanned document (`document`), that
+//! becomes what was typed (`*_file`), and that becomes what it means (`resolve_*`). The first two stop at the first
+//! mistake, as a compiler's parser does; the third collects every mistake. Nothing here opens a connection.
+
+mod builtin;
+mod collector;
+mod diagnostic;
+mod document;
+mod env;
+mod fault_profile_file;
+mod find;
+mod load;
+mod playbook_file;
+mod request;
+mod resolve_faults;
+mod resolve_journeys;
+mod resolve_playbook;
+mod resolve_scenario;
+mod resolve_target;
+mod scenario_file;
+mod source;
+mod suggest;
+mod template;
+mod value;
+
+pub use builtin::{builtin_fault_profiles, builtin_playbooks, builtin_scenarios};
+pub use diagnostic::ConfigError;
+pub use find::find;
+pub use load::{load, validate};
+pub use request::{FileKind, Loaded, Overrides, Request, ScenarioRef, Validated};

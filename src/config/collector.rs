@@ -1,0 +1,125 @@
+//! [`Collector`]: gathers every mistake of one file, so that people can mend them all at once.
+
+use super::diagnostic::Diagnostic;
+use super::source::Source;
+use super::suggest;
+use super::value::Quantity;
+use std::fmt::Display;
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+use toml::Spanned;
+
+/// The mistakes and warnings of one file.
+pub(super) struct Collector {
+    source: Arc<Source>,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<String>,
+}
+
+impl Collector {
+    /// A collector for a file.
+    pub(super) fn new(source: Arc<Source>) -> Self {
+        Self { source, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The file.
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Notes a mistake; the caller adds label and help to what is returned.
+    pub(super) fn error(&mut self, span: Range<usize>, title: impl Into<String>) -> &mut Diagnostic {
+        self.errors.push(Diagnostic::at(self.source.clone(), span, title));
+        self.last()
+    }
+
+    /// Notes a mistake of the file as a whole, such as something missing.
+    pub(super) fn missing(&mut self, title: impl Into<String>) -> &mut Diagnostic {
+        self.errors.push(Diagnostic::whole(self.source.clone(), title));
+        self.last()
+    }
+
+    fn last(&mut self) -> &mut Diagnostic {
+        self.errors.last_mut().expect("a mistake was pushed just before")
+    }
+
+    /// Notes something that is allowed but probably not meant.
+    pub(super) fn warn(&mut self, span: Range<usize>, message: impl Display) {
+        self.warnings.push(format!("{}: {message}", self.source.place(&span)));
+    }
+
+    /// What was found.
+    pub(super) fn finish(self) -> (Vec<Diagnostic>, Vec<String>) {
+        (self.errors, self.warnings)
+    }
+
+    /// A name that is none of the valid ones.
+    pub(super) fn unknown<'a>(
+        &mut self,
+        span: Range<usize>,
+        what: &str,
+        typed: &str,
+        valid: impl IntoIterator<Item = &'a str>,
+    ) {
+        let valid: Vec<&str> = valid.into_iter().collect();
+        let guess = suggest::nearest(typed, valid.iter().copied());
+        let error = self.error(span, format!("there is no {what} `{typed}`"));
+        if let Some(guess) = guess {
+            error.label(format!("did you mean `{guess}`?"));
+        }
+        if valid.is_empty() {
+            error.help(format!("there is no {what} at all here"));
+        } else {
+            error.help(format!("valid is {}", suggest::list(valid, "or")));
+        }
+    }
+
+    /// A quantity with its unit (or any other type that reads itself from a text), or `fallback` and a mistake.
+    pub(super) fn quantity<T>(&mut self, written: &Spanned<Quantity>, fallback: T) -> T
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        match written.get_ref().0.parse() {
+            Ok(value) => value,
+            Err(error) => {
+                // Our units' errors say what is wrong, a semicolon, and what would be right.
+                let error = error.to_string();
+                let (title, help) = error.split_once("; ").unwrap_or((&error, ""));
+                let diagnostic = self.error(written.span(), title);
+                if !help.is_empty() {
+                    diagnostic.help(help);
+                }
+                fallback
+            }
+        }
+    }
+
+    /// As [`Collector::quantity`], for a key that may be absent.
+    pub(super) fn quantity_or<T>(&mut self, written: Option<&Spanned<Quantity>>, default: T) -> T
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        match written {
+            Some(written) => self.quantity(written, default),
+            None => default,
+        }
+    }
+
+    /// A whole number within bounds, or the lower bound and a mistake.
+    pub(super) fn number<T>(&mut self, written: &Spanned<i64>, what: &str, min: T, max: T) -> T
+    where
+        T: Copy + Display + TryFrom<i64> + PartialOrd,
+    {
+        match T::try_from(*written.get_ref()) {
+            Ok(value) if value >= min && value <= max => value,
+            _ => {
+                self.error(written.span(), format!("{what} cannot be {}", written.get_ref()))
+                    .help(format!("write a whole number from {min} to {max}"));
+                min
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! [`FaultProfileFile`]: a fault profile as typed.
+
+use super::value::Quantity;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// A fault profile.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FaultProfileFile {
+    /// The file's name without its ending, if absent.
+    pub(super) name: Option<String>,
+    #[serde(rename = "describe")]
+    pub(super) _describe: Option<String>,
+    #[serde(default)]
+    pub(super) fault: Vec<Spanned<FaultFile>>,
+}
+
+/// `[[fault]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FaultFile {
+    /// The profile's name and a number, if absent.
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) upstream: Spanned<String>,
+    /// Every request, if absent.
+    #[serde(default)]
+    pub(super) when: WhenFile,
+    /// The start of the run, if absent.
+    pub(super) from: Option<Spanned<Quantity>>,
+    /// To the end of the run, if absent.
+    #[serde(rename = "for")]
+    pub(super) lasts: Option<Spanned<Quantity>>,
+    pub(super) inject: Spanned<InjectFile>,
+}
+
+/// `fault.when`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct WhenFile {
+    pub(super) method: Option<Spanned<String>>,
+    pub(super) path: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) header: BTreeMap<Spanned<String>, String>,
+    pub(super) nth: Option<Spanned<i64>>,
+    /// 100 % if absent.
+    pub(super) share: Option<Spanned<Quantity>>,
+}
+
+/// `fault.inject.KIND`; the names are those of Toxiproxy and Envoy, so they keep their underscores.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum InjectFile {
+    Latency(DelayFile),
+    Abort(AbortFile),
+    ResetPeer(NothingFile),
+    Timeout(TimeoutFile),
+    LimitData(LimitDataFile),
+    Stall(StallFile),
+}
+
+/// A kind without settings: `inject.reset_peer = {}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NothingFile {}
+
+/// A delay.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DelayFile {
+    pub(super) mean: Spanned<Quantity>,
+    /// None if absent.
+    pub(super) jitter: Option<Spanned<Quantity>>,
+    /// `lognormal` if there is jitter, else `constant`.
+    pub(super) shape: Option<Spanned<String>>,
+}
+
+/// `inject.abort`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct AbortFile {
+    pub(super) error: Option<Spanned<String>>,
+    pub(super) status: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub(super) body: Option<String>,
+}
+
+/// `inject.timeout`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TimeoutFile {
+    /// Never closes, if absent.
+    pub(super) after: Option<Spanned<Quantity>>,
+}
+
+/// `inject.limit_data`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LimitDataFile {
+    pub(super) bytes: Spanned<Quantity>,
+}
+
+/// `inject.stall`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct StallFile {
+    pub(super) after: Spanned<Quantity>,
+    /// For ever, if absent.
+    pub(super) pause: Option<Spanned<Quantity>>,
+}

@@ -1,0 +1,144 @@
+//! From a name to a file: scenarios, fault profiles and playbooks by name or path, with a guess where there is none.
+//! A file of the working folder wins over a built-in one of the same name, so that an edited copy is what runs.
+
+use super::builtin::{self, BuiltIn};
+use super::diagnostic::{ConfigError, Diagnostic};
+use super::request::ScenarioRef;
+use super::source::Source;
+use super::suggest;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// Files of people are a few kilobytes; this keeps a wrong path from filling the memory.
+const MAX_FILE: u64 = 4 << 20;
+
+/// Where a named file may lie.
+pub(super) struct Shelf<'a> {
+    /// What it is, for messages.
+    pub(super) what: &'static str,
+    /// The folder's name.
+    pub(super) folder: &'static str,
+    /// The built-in ones.
+    pub(super) builtin: &'a [BuiltIn],
+}
+
+/// Scenarios.
+pub(super) const SCENARIOS: Shelf<'static> =
+    Shelf { what: "scenario", folder: "scenarios", builtin: &builtin::SCENARIOS };
+/// Fault profiles.
+pub(super) const FAULT_PROFILES: Shelf<'static> =
+    Shelf { what: "fault profile", folder: "fault-profiles", builtin: &builtin::FAULT_PROFILES };
+/// Playbooks.
+pub(super) const PLAYBOOKS: Shelf<'static> =
+    Shelf { what: "playbook", folder: "playbooks", builtin: &builtin::PLAYBOOKS };
+
+/// What a name led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A file.
+    File(PathBuf),
+    /// A built-in one.
+    BuiltIn(&'static str, &'static str),
+}
+
+/// Finds a scenario by its name (`weekly-load`), its file's name (`weekly-load.toml`) or a path
+/// (`scenarios/weekly-load.toml`).
+///
+/// # Errors
+///
+/// Where there is none, with the names there are and the likeliest one.
+pub fn find(name: &str) -> Result<ScenarioRef, ConfigError> {
+    match SCENARIOS.find(name, &[]) {
+        Some(Found::File(path)) => Ok(ScenarioRef::File(path)),
+        Some(Found::BuiltIn(name, _)) => Ok(ScenarioRef::BuiltIn(name.to_owned())),
+        None => {
+            let (title, label, help) = SCENARIOS.not_found(name, &[]);
+            let mut diagnostic = Diagnostic::usage(title);
+            if let Some(label) = label {
+                diagnostic.help(label);
+            }
+            diagnostic.help(help);
+            Err(diagnostic.into())
+        }
+    }
+}
+
+impl Shelf<'_> {
+    /// Finds a file by name or path; `beside` are folders to look into before the working folder.
+    pub(super) fn find(&self, name: &str, beside: &[PathBuf]) -> Option<Found> {
+        let path = Path::new(name);
+        let is_path = name.contains(['/', '\\']);
+        let file = if name.ends_with(".toml") { name.to_owned() } else { format!("{name}.toml") };
+        let mut candidates: Vec<PathBuf> = Vec::new();
+        if path.is_absolute() {
+            candidates.push(path.to_owned());
+            candidates.push(PathBuf::from(&file));
+        } else if is_path {
+            for folder in beside {
+                candidates.push(folder.join(name));
+                candidates.push(folder.join(&file));
+            }
+            candidates.push(path.to_owned());
+            candidates.push(PathBuf::from(&file));
+        } else {
+            for folder in beside {
+                candidates.push(folder.join(&file));
+            }
+            candidates.push(PathBuf::from(&file));
+            candidates.push(Path::new(self.folder).join(&file));
+        }
+        // A bare name that is a file without an ending would be a surprise (`smoke`, a folder's script): only a path
+        // or an ending names such a file.
+        if let Some(found) = candidates.into_iter().find(|candidate| candidate.is_file()) {
+            return Some(Found::File(found));
+        }
+        let stem = name.strip_prefix("./").unwrap_or(name);
+        let stem = stem.strip_prefix(self.folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(stem);
+        let stem = stem.strip_suffix(".toml").unwrap_or(stem);
+        self.builtin.iter().find(|(known, _)| *known == stem).map(|(name, text)| Found::BuiltIn(name, text))
+    }
+
+    /// The words for a name that leads nowhere: title, guess, remedy.
+    pub(super) fn not_found(&self, name: &str, beside: &[PathBuf]) -> (String, Option<String>, String) {
+        let mut known: Vec<String> = self.builtin.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let folder = PathBuf::from(self.folder);
+        for folder in beside.iter().chain(std::iter::once(&folder)) {
+            // A folder that cannot be read has no names to offer.
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().take(1000) {
+                let path = entry.path();
+                if path.extension().is_some_and(|ending| ending == "toml")
+                    && let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
+                    && !known.iter().any(|one| one == stem)
+                {
+                    known.push(stem.to_owned());
+                }
+            }
+        }
+        known.sort();
+        let stem = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        let stem = stem.strip_suffix(".toml").unwrap_or(stem);
+        let guess = suggest::nearest(stem, known.iter().map(String::as_str)).map(|guess| format!("did you mean `{guess}`?"));
+        let help = format!(
+            "there are {}; or give the path of a file",
+            suggest::list(known.iter().map(String::as_str), "and")
+        );
+        (format!("there is no {} `{name}`", self.what), guess, help)
+    }
+}
+
+/// Reads a file's text, with an error that names it.
+pub(super) fn read(path: &Path) -> Result<Source, ConfigError> {
+    let name = path.display().to_string();
+    let fail = |why: String| ConfigError::from(Diagnostic::usage(format!("cannot read {name}: {why}")));
+    let file = std::fs::File::open(path).map_err(|error| fail(error.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| fail(error.to_string()))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(fail("it is larger than 4 MiB, which no file of this kind is".to_owned()));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        fail(format!("it is not UTF-8 text (byte {at})"))
+    })?;
+    Ok(Source::file(name, text))
+}

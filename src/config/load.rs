@@ -1,0 +1,299 @@
+//! [`load`]: a scenario with everything that belongs to it; [`validate`]: one file by itself.
+
+use super::builtin;
+use super::collector::Collector;
+use super::diagnostic::{ConfigError, Diagnostic};
+use super::document::{self, Edit, Value};
+use super::fault_profile_file::FaultProfileFile;
+use super::find::{self, FAULT_PROFILES, Found, PLAYBOOKS, SCENARIOS};
+use super::playbook_file::PlaybookFile;
+use super::request::{FileKind, Loaded, Overrides, Request, ScenarioRef, Validated, World};
+use super::resolve_faults::{self, Use};
+use super::resolve_playbook;
+use super::resolve_scenario;
+use super::scenario_file::ScenarioFile;
+use super::source::Source;
+use crate::model::plan::{Plan, UpstreamKind};
+use crate::model::playbook::Playbook;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What stands in a record for a file that ships inside the program.
+const BUILT_IN: &str = "built-in";
+const DEFAULT_PLAYBOOK: &str = "holisticos";
+/// `--faults none`
+const NO_FAULTS: &str = "none";
+
+/// Loads a scenario, its fault profile and the playbook, with the command line's overrides.
+///
+/// # Errors
+///
+/// All mistakes of all files at once; of a file that cannot be parsed, the first.
+pub fn load(request: &Request<'_>) -> Result<Loaded, ConfigError> {
+    let world = World { env: request.env, env_required: true, provider_errors: request.provider_errors };
+    let (source, stem, origin, folder) = open_scenario(&request.scenario)?;
+    let (file, source) = document::read_edited::<ScenarioFile>(source, &edits(&request.overrides))?;
+
+    let mut out = Collector::new(source);
+    let mut plan = resolve_scenario::resolve(&mut out, &file, &stem, &origin, folder.as_deref(), &world);
+    let profile = profile(&mut out, &file, folder.as_deref());
+    let (mut errors, mut warnings) = out.finish();
+
+    match profile {
+        Some(Ok((source, stem))) => match document::read::<FaultProfileFile>(&source) {
+            Ok(file) => {
+                let mut out = Collector::new(source);
+                let used = Use { upstreams: &plan.upstreams, load_end: plan.load_end() };
+                let (name, rules) = resolve_faults::resolve(&mut out, &file, &stem, Some(&used), &world);
+                plan.fault_profile = Some(name);
+                plan.faults = rules;
+                let (more, also) = out.finish();
+                errors.extend(more);
+                warnings.extend(also);
+            }
+            Err(diagnostic) => errors.push(*diagnostic),
+        },
+        Some(Err(error)) => return Err(error),
+        None => {}
+    }
+
+    let playbook = match playbook(request.overrides.playbook.as_deref())? {
+        Ok((playbook, more, also)) => {
+            errors.extend(more);
+            warnings.extend(also);
+            Some(playbook)
+        }
+        Err(diagnostic) => {
+            errors.push(*diagnostic);
+            None
+        }
+    };
+    match playbook {
+        Some(playbook) if errors.is_empty() => {
+            warnings.extend(unmeasurable(&plan, &playbook));
+            Ok(Loaded { plan, playbook, warnings })
+        }
+        _ => Err(ConfigError::new(errors)),
+    }
+}
+
+/// Checks one file by itself: a scenario, a fault profile or a playbook, told apart by its keys, else by its folder.
+/// A variable of the environment that is not set is a warning here, for the file may be checked elsewhere than it runs.
+///
+/// # Errors
+///
+/// All mistakes of the file; of one that cannot be parsed, the first.
+pub fn validate(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    provider_errors: &dyn Fn(&UpstreamKind) -> &'static [&'static str],
+) -> Result<Validated, ConfigError> {
+    let world = World { env, env_required: false, provider_errors };
+    let source = find::read(path)?;
+    let kind = kind(&source, path)?;
+    let stem = stem(path);
+    let source = Arc::new(source);
+    let mut out = Collector::new(source.clone());
+    match kind {
+        FileKind::Scenario => {
+            let file = document::read::<ScenarioFile>(&source)?;
+            let folder = path.parent();
+            resolve_scenario::resolve(&mut out, &file, &stem, source.name(), folder, &world);
+            // The profile is looked for, not looked into: it has a check of its own.
+            profile(&mut out, &file, folder).transpose()?;
+        }
+        FileKind::FaultProfile => {
+            let file = document::read::<FaultProfileFile>(&source)?;
+            resolve_faults::resolve(&mut out, &file, &stem, None, &world);
+        }
+        FileKind::Playbook => {
+            let file = document::read::<PlaybookFile>(&source)?;
+            resolve_playbook::resolve(&mut out, &file, &stem, source.name());
+        }
+    }
+    let (errors, warnings) = out.finish();
+    if errors.is_empty() { Ok(Validated { kind, warnings }) } else { Err(ConfigError::new(errors)) }
+}
+
+fn kind(source: &Source, path: &Path) -> Result<FileKind, ConfigError> {
+    let keys = document::keys(source.text());
+    let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.as_str()));
+    let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("");
+    if has(&["journey", "load", "target", "upstreams"]) {
+        Ok(FileKind::Scenario)
+    } else if has(&["fault"]) {
+        Ok(FileKind::FaultProfile)
+    } else if has(&["criterion", "readings"]) {
+        Ok(FileKind::Playbook)
+    } else {
+        match folder {
+            "scenarios" => Ok(FileKind::Scenario),
+            "fault-profiles" => Ok(FileKind::FaultProfile),
+            "playbooks" => Ok(FileKind::Playbook),
+            _ => {
+                let mut diagnostic =
+                    Diagnostic::whole(Arc::new(source.clone()), "cannot tell what kind of file this is");
+                diagnostic.help("a scenario has [[journey]], a fault profile [[fault]], a playbook [[criterion]]");
+                Err(diagnostic.into())
+            }
+        }
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("unnamed").to_owned()
+}
+
+/// The scenario's text, the name it has without one of its own, what the record calls it, and its folder.
+fn open_scenario(scenario: &ScenarioRef) -> Result<(Source, String, String, Option<PathBuf>), ConfigError> {
+    match scenario {
+        ScenarioRef::File(path) => {
+            let folder = path.parent().map(Path::to_owned);
+            Ok((find::read(path)?, stem(path), path.display().to_string(), folder))
+        }
+        ScenarioRef::BuiltIn(name) => match builtin::text(&builtin::SCENARIOS, name) {
+            Some(text) => {
+                let source = Source::file(format!("{name}.toml (built-in)"), text.to_owned());
+                Ok((source, name.clone(), BUILT_IN.to_owned(), None))
+            }
+            None => {
+                let (title, guess, help) = SCENARIOS.not_found(name, &[]);
+                let mut diagnostic = Diagnostic::usage(title);
+                if let Some(guess) = guess {
+                    diagnostic.help(guess);
+                }
+                diagnostic.help(help);
+                Err(diagnostic.into())
+            }
+        },
+    }
+}
+
+/// The fault profile that the scenario names, if it names one that exists.
+fn profile(
+    out: &mut Collector,
+    file: &ScenarioFile,
+    folder: Option<&Path>,
+) -> Option<Result<(Arc<Source>, String), ConfigError>> {
+    let written = file.faults.as_ref()?.profile.as_ref()?;
+    let name = written.get_ref();
+    if name == NO_FAULTS {
+        return None;
+    }
+    let beside: Vec<PathBuf> = match folder {
+        Some(folder) => vec![folder.to_owned(), folder.join("../fault-profiles"), folder.join("fault-profiles")],
+        None => vec![],
+    };
+    match FAULT_PROFILES.find(name, &beside) {
+        Some(Found::File(path)) => Some(find::read(&path).map(|source| (Arc::new(source), stem(&path)))),
+        Some(Found::BuiltIn(name, text)) => {
+            let source = Source::file(format!("{name}.toml (built-in)"), text.to_owned());
+            Some(Ok((Arc::new(source), name.to_owned())))
+        }
+        None => {
+            let (title, guess, help) = FAULT_PROFILES.not_found(name, &beside);
+            let diagnostic = out.error(written.span(), title);
+            if let Some(guess) = guess {
+                diagnostic.label(guess);
+            }
+            diagnostic.help(help);
+            None
+        }
+    }
+}
+
+type Resolved<T> = (T, Vec<Diagnostic>, Vec<String>);
+
+/// The playbook: outer error where there is none, inner error where it cannot be parsed.
+fn playbook(wanted: Option<&Path>) -> Result<Result<Resolved<Playbook>, Box<Diagnostic>>, ConfigError> {
+    let name = wanted.map_or(DEFAULT_PLAYBOOK.to_owned(), |path| path.display().to_string());
+    // Without a wish it is the built-in one, not whatever lies in the working folder: a verdict must not depend on
+    // where one stands.
+    let found = match wanted {
+        None => builtin::text(&builtin::PLAYBOOKS, DEFAULT_PLAYBOOK).map(|text| Found::BuiltIn(DEFAULT_PLAYBOOK, text)),
+        Some(_) => PLAYBOOKS.find(&name, &[]),
+    };
+    let (source, stem, origin) = match found {
+        Some(Found::File(path)) => (find::read(&path)?, stem(&path), path.display().to_string()),
+        Some(Found::BuiltIn(name, text)) => {
+            (Source::file(format!("{name}.toml (built-in)"), text.to_owned()), name.to_owned(), BUILT_IN.to_owned())
+        }
+        None => {
+            let (title, guess, help) = PLAYBOOKS.not_found(&name, &[]);
+            let mut diagnostic = Diagnostic::usage(title);
+            if let Some(guess) = guess {
+                diagnostic.help(guess);
+            }
+            diagnostic.help(help);
+            return Err(diagnostic.into());
+        }
+    };
+    let source = Arc::new(source);
+    let file = match document::read::<PlaybookFile>(&source) {
+        Ok(file) => file,
+        Err(diagnostic) => return Ok(Err(diagnostic)),
+    };
+    let mut out = Collector::new(source);
+    let playbook = resolve_playbook::resolve(&mut out, &file, &stem, &origin);
+    let (errors, warnings) = out.finish();
+    Ok(Ok((playbook, errors, warnings)))
+}
+
+/// Agents that the playbook asks about by name and no step exercises: most likely a slip in one of the two.
+fn unmeasurable(plan: &Plan, playbook: &Playbook) -> Vec<String> {
+    let agents = plan.agents();
+    if agents.is_empty() {
+        return vec![];
+    }
+    playbook
+        .criteria
+        .iter()
+        .filter_map(|criterion| match &criterion.measure {
+            crate::model::playbook::Measure::KeyAgent { agents: wanted, .. } => {
+                let none = wanted.iter().all(|agent| !agents.contains(&agent.as_str()));
+                none.then(|| format!("no step exercises the agents of {}: {}", criterion.id, wanted.join(", ")))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The command line as edits of the scenario, so that a mistake in an option is shown at the option.
+fn edits(overrides: &Overrides) -> Vec<Edit> {
+    let mut edits: Vec<Edit> = overrides
+        .set
+        .iter()
+        .map(|(key, value)| Edit {
+            option: format!("--set {key}="),
+            key: key.clone(),
+            value: Some(Value::Guess(value.clone())),
+        })
+        .collect();
+    let mut option = |option: &str, key: &str, value: Option<Value>| {
+        edits.push(Edit { option: format!("{option} "), key: key.to_owned(), value });
+    };
+    if let Some(url) = &overrides.target_url {
+        option("--target", "target", None);
+        option("--target", "target.url", Some(Value::Text(url.clone())));
+    }
+    if let Some(pid) = overrides.target_pid {
+        option("--pid", "target.pid", Some(Value::Guess(pid.to_string())));
+    }
+    if let Some(users) = overrides.users {
+        option("--users", "load.closed.users", Some(Value::Guess(users.to_string())));
+    }
+    if let Some(duration) = overrides.duration {
+        option("--duration", "load.closed.hold", Some(Value::Text(duration.to_string())));
+    }
+    if let Some(faults) = &overrides.faults {
+        option("--faults", "faults", None);
+        option("--faults", "faults.profile", Some(Value::Text(faults.clone())));
+    }
+    if let Some(seed) = overrides.seed {
+        option("--seed", "seed", Some(Value::Guess(seed.to_string())));
+    }
+    if let Some(severity) = overrides.fail_on {
+        option("--fail-on", "gate.fail-on", Some(Value::Text(severity.to_string())));
+    }
+    edits
+}

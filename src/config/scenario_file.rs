@@ -1,0 +1,288 @@
+//! [`ScenarioFile`]: a scenario as typed. Every key is optional here unless nothing can be said without it; what is
+//! missing or wrong is found, all of it, when it is resolved. Defaults stand at the keys.
+
+use super::fault_profile_file::DelayFile;
+use super::value::{Node, OneOrMany, Quantity};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// A table whose keys are free, each with its place.
+pub(super) type Table<T> = BTreeMap<Spanned<String>, T>;
+
+/// A scenario.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ScenarioFile {
+    /// The file's name without its ending, if absent.
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) describe: Option<String>,
+    /// 1 if absent, so that two runs of a file make the same choices.
+    pub(super) seed: Option<u64>,
+    /// The reference app as it comes, if absent.
+    pub(super) target: Option<Spanned<TargetFile>>,
+    #[serde(default)]
+    pub(super) headers: Table<Spanned<String>>,
+    #[serde(default)]
+    pub(super) allow_hosts: Vec<String>,
+    /// For an app that firedrill starts: an OpenAI and a Supabase mock without delay, if absent. For an app by URL:
+    /// none.
+    pub(super) upstreams: Option<Spanned<UpstreamsFile>>,
+    pub(super) load: Option<Spanned<LoadFile>>,
+    #[serde(default)]
+    pub(super) data: Table<Spanned<FeederFile>>,
+    #[serde(default)]
+    pub(super) journey: Vec<Spanned<JourneyFile>>,
+    pub(super) faults: Option<FaultsFile>,
+    pub(super) memory: Option<MemoryFile>,
+    #[serde(default)]
+    pub(super) probes: ProbesFile,
+    #[serde(default)]
+    pub(super) gate: GateFile,
+}
+
+/// `target`: one of `url`, `reference` and `command`, with the keys that belong to it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TargetFile {
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) pid: Option<Spanned<i64>>,
+    pub(super) reference: Option<Spanned<ReferenceFile>>,
+    pub(super) command: Option<Spanned<OneOrMany<String>>>,
+    #[serde(default)]
+    pub(super) env: Table<Spanned<String>>,
+    /// `/` if absent.
+    pub(super) ready: Option<Spanned<String>>,
+    /// 60 s if absent.
+    pub(super) ready_within: Option<Spanned<Quantity>>,
+    /// None if absent.
+    pub(super) memory_limit: Option<Spanned<Quantity>>,
+}
+
+/// `target.reference`: the built-in app.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ReferenceFile {
+    #[serde(default)]
+    pub(super) resilient: bool,
+    #[serde(default)]
+    pub(super) defects: Vec<Spanned<String>>,
+    /// 1 if absent.
+    pub(super) speed: Option<Spanned<f64>>,
+}
+
+/// `[upstreams]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct UpstreamsFile {
+    pub(super) openai: Option<Spanned<UpstreamFile>>,
+    pub(super) supabase: Option<Spanned<SupabaseFile>>,
+    #[serde(default)]
+    pub(super) stub: Table<Spanned<StubFile>>,
+}
+
+/// `upstreams.openai`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct UpstreamFile {
+    pub(super) listen: Option<Spanned<String>>,
+    /// Listen there for an app that firedrill starts, too.
+    #[serde(default)]
+    pub(super) fixed: bool,
+    pub(super) latency: Option<Spanned<DelayFile>>,
+}
+
+/// `upstreams.supabase`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct SupabaseFile {
+    pub(super) listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) fixed: bool,
+    pub(super) latency: Option<Spanned<DelayFile>>,
+    /// A JSON file: an object of tables, each a list of rows.
+    pub(super) seed: Option<Spanned<String>>,
+}
+
+/// `upstreams.stub.NAME`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct StubFile {
+    pub(super) listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) fixed: bool,
+    /// 200 if absent.
+    pub(super) answer: Option<Spanned<i64>>,
+}
+
+/// `[load.KIND]`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LoadFile {
+    Closed(ClosedFile),
+}
+
+/// `[load.closed]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ClosedFile {
+    pub(super) users: Spanned<i64>,
+    /// 0 s if absent.
+    pub(super) ramp_up: Option<Spanned<Quantity>>,
+    pub(super) hold: Spanned<Quantity>,
+    /// 30 s if absent.
+    pub(super) graceful_stop: Option<Spanned<Quantity>>,
+    /// As many as fit, if absent.
+    pub(super) iterations: Option<Spanned<i64>>,
+}
+
+/// `[data.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FeederFile {
+    pub(super) generate: Spanned<String>,
+}
+
+/// `[[journey]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct JourneyFile {
+    pub(super) name: Spanned<String>,
+    /// 1 if absent.
+    pub(super) weight: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) step: Vec<Spanned<StepFile>>,
+}
+
+/// `[[journey.step]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct StepFile {
+    pub(super) name: Spanned<String>,
+    pub(super) agent: Option<Spanned<String>>,
+    pub(super) get: Option<Spanned<String>>,
+    pub(super) post: Option<Spanned<String>>,
+    pub(super) put: Option<Spanned<String>>,
+    pub(super) patch: Option<Spanned<String>>,
+    pub(super) delete: Option<Spanned<String>>,
+    pub(super) head: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) headers: Table<Spanned<String>>,
+    pub(super) json: Option<Spanned<Node>>,
+    /// Any 2xx if absent.
+    #[serde(default)]
+    pub(super) expect: ExpectFile,
+    pub(super) degraded: Option<Spanned<ConditionFile>>,
+    #[serde(default)]
+    pub(super) save: Table<Spanned<String>>,
+    /// None if absent.
+    pub(super) think: Option<Spanned<Quantity>>,
+}
+
+/// `expect`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ExpectFile {
+    pub(super) status: Option<Spanned<OneOrMany<i64>>>,
+    /// 30 s if absent.
+    pub(super) within: Option<Spanned<Quantity>>,
+    #[serde(default)]
+    pub(super) json: Table<Spanned<Node>>,
+    pub(super) contains: Option<String>,
+}
+
+/// `degraded`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ConditionFile {
+    pub(super) status: Option<Spanned<OneOrMany<i64>>>,
+    #[serde(default)]
+    pub(super) json: Table<Spanned<Node>>,
+    pub(super) contains: Option<String>,
+}
+
+/// `[faults]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FaultsFile {
+    pub(super) profile: Option<Spanned<String>>,
+}
+
+/// `[memory]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct MemoryFile {
+    pub(super) pressure: Option<PressureFile>,
+}
+
+/// `memory.pressure.KIND`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum PressureFile {
+    Ballast(Spanned<BallastFile>),
+}
+
+/// `memory.pressure.ballast`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct BallastFile {
+    pub(super) size: Spanned<Quantity>,
+    /// From the start, if absent.
+    pub(super) from: Option<Spanned<Quantity>>,
+    /// At once, if absent.
+    pub(super) ramp: Option<Spanned<Quantity>>,
+    pub(super) hold: Spanned<Quantity>,
+}
+
+/// `[probes]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ProbesFile {
+    pub(super) health: Option<Spanned<HealthFile>>,
+    /// 1 s if absent.
+    pub(super) memory_every: Option<Spanned<Quantity>>,
+    pub(super) stats: Option<Spanned<GaugesFile>>,
+    pub(super) metrics: Option<Spanned<GaugesFile>>,
+}
+
+/// `[probes.health]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HealthFile {
+    pub(super) path: Spanned<String>,
+    /// 30 s if absent: the cadence of the playbook's "health checks every 30 seconds".
+    pub(super) every: Option<Spanned<Quantity>>,
+    /// 10 s if absent.
+    pub(super) deadline: Option<Spanned<Quantity>>,
+    pub(super) status_at: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) down: Vec<String>,
+    #[serde(default)]
+    pub(super) degraded: Vec<String>,
+    /// 0 s if absent.
+    pub(super) blocks_app: Option<Spanned<Quantity>>,
+}
+
+/// `[probes.stats]` and `[probes.metrics]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GaugesFile {
+    pub(super) path: Spanned<String>,
+    /// 30 s if absent.
+    pub(super) every: Option<Spanned<Quantity>>,
+    pub(super) gauges: Table<Spanned<String>>,
+    /// 0 s if absent.
+    pub(super) blocks_app: Option<Spanned<Quantity>>,
+}
+
+/// `[gate]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GateFile {
+    /// P1 if absent.
+    pub(super) fail_on: Option<Spanned<Quantity>>,
+    /// P2 if absent.
+    pub(super) while_faulted: Option<Spanned<Quantity>>,
+    /// 30 s if absent.
+    pub(super) recovery: Option<Spanned<Quantity>>,
+}
