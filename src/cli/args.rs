@@ -3,6 +3,7 @@
 use crate::model::verdict::Severity;
 use crate::units::Span;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -163,7 +164,7 @@ pub(super) struct ValidateArgs {
 #[derive(Debug, Args)]
 pub(super) struct HiddenArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(super) args: Vec<String>,
+    pub(super) args: Vec<OsString>,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -3,12 +3,13 @@
 use super::args::HiddenArgs;
 use super::exit::Exit;
 use super::out;
-use crate::pressure::ballast;
-use crate::target::guard;
+use crate::pressure::ballast::{BallastArgs, child_main};
+use crate::target::exec::{self, ExecArgs};
+use crate::target::guard::{self, GuardArgs};
 
 /// The app's parent: ends it when firedrill is gone.
 pub(super) fn guard(args: &HiddenArgs) -> Exit {
-    match guard::GuardArgs::from_args(&args.args) {
+    match GuardArgs::from_args(args.args.clone()) {
         Ok(args) => Exit::Helper(guard::main(&args)),
         Err(error) => refuse(&error),
     }
@@ -16,16 +17,16 @@ pub(super) fn guard(args: &HiddenArgs) -> Exit {
 
 /// Joins the memory group, sets limits, and becomes the app.
 pub(super) fn exec(args: &HiddenArgs) -> Exit {
-    match guard::ExecArgs::from_args(&args.args) {
-        Ok(args) => Exit::Helper(guard::exec_main(&args)),
+    match ExecArgs::from_args(args.args.clone()) {
+        Ok(args) => Exit::Helper(exec::main(&args)),
         Err(error) => refuse(&error),
     }
 }
 
 /// Holds memory inside the app's group.
 pub(super) fn ballast(args: &HiddenArgs) -> Exit {
-    match ballast::BallastArgs::from_args(&args.args) {
-        Ok(args) => Exit::Helper(ballast::child_main(&args)),
+    match BallastArgs::from_args(args.args.clone()) {
+        Ok(args) => Exit::Helper(child_main(&args)),
         Err(error) => refuse(&error),
     }
 }

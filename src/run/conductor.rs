@@ -6,11 +6,11 @@ use super::{RunError, fold, machine};
 use crate::fault::{Engine, edges};
 use crate::load::{self, LoadContext};
 use crate::model::event::{EventSink, RunEvent};
-use crate::model::plan::Plan;
+use crate::model::plan::{Ballast, Plan};
 use crate::model::playbook::Playbook;
 use crate::model::run_record::{EndReason, RunHeader, RunRecord, SCHEMA};
 use crate::model::timeline::Timeline;
-use crate::pressure;
+use crate::pressure::{self, Place};
 use crate::probe::{self, ProbeContext};
 use crate::record::Recorder;
 use crate::report;
@@ -86,7 +86,7 @@ async fn run_in(
         events: sink.clone(),
         ready_headers: &plan.headers,
     };
-    let mut target = tokio::select! {
+    let target = tokio::select! {
         started = Target::start(context) => started?,
         Some(signal) = signals.recv() => return Err(RunError::InterruptedEarly(signal)),
     };
@@ -123,15 +123,15 @@ async fn run_in(
         plan: Arc::clone(&plan),
         base_url: target.base_url().to_owned(),
         pid: target.pid(),
-        group: target.group().map(crate::target::MemoryGroup::reader),
+        group: target.group().cloned(),
         limit: target.limit(),
         clock,
         events: sink.clone(),
         stop: stop_rest.clone(),
     }));
     if let Some(ballast) = plan.ballast {
-        let place = target.ballast_place();
-        beside.spawn(pressure::ballast(ballast, place, firedrill, clock, sink.clone(), stop_rest.clone()));
+        let place = Place::find(target.group(), target.reserve(), target.pid());
+        beside.spawn(press(ballast, place, firedrill, clock, sink.clone(), stop_rest.clone()));
     }
     let load = load::run(LoadContext {
         plan: Arc::clone(&plan),
@@ -182,6 +182,20 @@ async fn mark_faults(plan: Arc<Plan>, clock: RunClock, events: EventSink, stop: 
         }
         let (at, rule) = (edge.at, edge.rule);
         events.emit(if edge.opens { RunEvent::FaultOpened { at, rule } } else { RunEvent::FaultClosed { at, rule } });
+    }
+}
+
+/// Carries the ballast out; a ballast that must not be is a warning, and the run goes on without it.
+async fn press(
+    ballast: Ballast,
+    place: Place,
+    firedrill: PathBuf,
+    clock: RunClock,
+    events: EventSink,
+    stop: CancellationToken,
+) {
+    if let Err(error) = pressure::ballast(ballast, place, &firedrill, clock, events.clone(), stop).await {
+        events.emit(RunEvent::Warning { at: clock.now(), message: format!("no ballast: {error}") });
     }
 }
 
