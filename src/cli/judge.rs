@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Judges a run again and prints the verdict.
 pub(super) fn execute(args: &JudgeArgs) -> Exit {
-    let playbook = match args.playbook.as_deref().map(config::playbook).transpose() {
+    let playbook = match args.playbook.as_deref().map(config::read_playbook).transpose() {
         Ok(playbook) => playbook,
         Err(error) => return render_error::config(&error),
     };

@@ -11,7 +11,12 @@ pub(super) fn execute(args: &ValidateArgs) -> Exit {
     let mut exit = Exit::Go;
     for path in &args.files {
         match config::validate(path, &|name| std::env::var(name).ok(), &upstream::known_errors) {
-            Ok(kind) => out::stdout(&format!("{}: a valid {kind}", path.display())),
+            Ok(valid) => {
+                out::stdout(&format!("{}: a valid {}", path.display(), valid.kind));
+                for warning in &valid.warnings {
+                    out::stderr(warning);
+                }
+            }
             Err(error) => exit = render_error::config(&error),
         }
     }

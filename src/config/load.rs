@@ -115,6 +115,19 @@ pub fn validate(
     if errors.is_empty() { Ok(Validated { kind, warnings }) } else { Err(ConfigError::new(errors)) }
 }
 
+/// Reads one playbook, by name or path, to judge an old run by.
+///
+/// # Errors
+///
+/// All mistakes of the file; of one that cannot be parsed, the first.
+pub fn read_playbook(name: &Path) -> Result<Playbook, ConfigError> {
+    match playbook(Some(name))? {
+        Ok((playbook, errors, _)) if errors.is_empty() => Ok(playbook),
+        Ok((_, errors, _)) => Err(ConfigError::new(errors)),
+        Err(diagnostic) => Err(ConfigError::new(vec![*diagnostic])),
+    }
+}
+
 fn kind(source: &Source, path: &Path) -> Result<FileKind, ConfigError> {
     let keys = document::keys(source.text());
     let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.as_str()));
