@@ -53,8 +53,7 @@ mod tests {
     #[case(DelayShape::Lognormal, 1.0)]
     fn draws_have_the_stated_mean_and_spread(#[case] shape: DelayShape, #[case] deviation_per_jitter: f64) {
         let delay = delay(4_000, 1_000, shape);
-        let draws: Vec<f64> =
-            (0..20_000).map(|n| draw_delay(&delay, Seed(3), &[n]).as_secs_f64()).collect();
+        let draws: Vec<f64> = (0..20_000).map(|n| draw_delay(&delay, Seed(3), &[n]).as_secs_f64()).collect();
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let deviation = (draws.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / draws.len() as f64).sqrt();
         assert!((mean - 4.0).abs() < 0.05, "mean {mean}");
