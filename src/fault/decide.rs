@@ -1,0 +1,35 @@
+//! [`decision`]: what one rule does to its n-th request.
+
+use super::delay::draw_delay;
+use crate::model::fault::{FaultAction, FaultDecision, FaultRule, Injection};
+use crate::units::{Seed, Span};
+
+/// What `rule` does to the `n`-th request (from 1) that reached it inside its window; `None` lets it pass.
+///
+/// A pure function: the draw is keyed by the rule's name and `n`, so neither other rules nor the order in which
+/// threads ask can change it.
+#[must_use]
+pub fn decision(rule_index: usize, rule: &FaultRule, seed: Seed, n: u64) -> Option<FaultDecision> {
+    if rule.when.nth.is_some_and(|nth| !n.is_multiple_of(nth)) {
+        return None;
+    }
+    let own = seed.derive(&rule.name);
+    if own.unit(&[n]) >= rule.share.fraction() {
+        return None;
+    }
+    let action = match &rule.inject {
+        // A label of its own, so that who is hit says nothing about how long they wait.
+        Injection::Latency(delay) => FaultAction::Delay(Span(draw_delay(delay, own.derive("delay"), &[n]))),
+        Injection::Abort(abort) => FaultAction::Abort(abort.clone()),
+        Injection::ResetPeer {} => FaultAction::Reset,
+        Injection::Timeout { after } => FaultAction::Hang(*after),
+        Injection::LimitData { bytes } => FaultAction::Cut(*bytes),
+        Injection::Stall { after, pause } => FaultAction::Stall { after: *after, pause: *pause },
+    };
+    Some(FaultDecision { rule: rule_index, n, action })
+}
+
+/// Whether nothing can follow this action: the request gets no answer of the upstream's own.
+pub(super) const fn is_terminal(action: &FaultAction) -> bool {
+    matches!(action, FaultAction::Abort(_) | FaultAction::Reset | FaultAction::Hang(_))
+}

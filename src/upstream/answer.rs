@@ -1,0 +1,166 @@
+//! What passes between the server and a mock: [`Call`] in, [`Answer`] out, and [`Mock`], which every upstream is.
+
+use crate::model::fault::Delay;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+
+/// One request, whole.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The request's number at this upstream, from 0: the key of every draw for it.
+    pub number: u64,
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path, as sent.
+    pub path: &'a str,
+    /// Its query, as sent.
+    pub query: &'a str,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its body.
+    pub body: &'a [u8],
+    /// How long the upstream will take for it by its own latency.
+    pub latency: Duration,
+}
+
+impl Call<'_> {
+    /// A header's value, if it is there and readable.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The token of an `Authorization: Bearer` header.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        let token = token.trim();
+        (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    }
+}
+
+/// A row that an upstream wrote on the app's behalf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The table.
+    pub table: String,
+    /// The row's `id`.
+    pub row: String,
+    /// A hash of the row as it was then, to tell later whether it is still the same.
+    pub digest: u64,
+}
+
+/// The body of an answer.
+pub enum AnswerBody {
+    /// All of it.
+    Full(Bytes),
+    /// Piece by piece, made while it is sent so that an unread stream costs no memory.
+    Stream(Box<dyn Iterator<Item = Bytes> + Send>),
+}
+
+impl fmt::Debug for AnswerBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(bytes) => f.debug_tuple("Full").field(&bytes.len()).finish(),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+/// What a mock answers.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers, without those of the transport.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: AnswerBody,
+    /// Prompt tokens that the provider would bill for it.
+    pub tokens_in: u64,
+    /// Completion tokens that the provider would bill for it.
+    pub tokens_out: u64,
+    /// Rows that are written for good once this answer is out.
+    pub writes: Vec<Write>,
+    /// Something about the request that this mock cannot do faithfully; the reader of the run must know.
+    pub warning: Option<String>,
+}
+
+impl Answer {
+    /// An answer with a text body of the given type.
+    #[must_use]
+    pub fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Self {
+            status,
+            headers,
+            body: AnswerBody::Full(body.into()),
+            tokens_in: 0,
+            tokens_out: 0,
+            writes: Vec::new(),
+            warning: None,
+        }
+    }
+
+    /// An answer without a body.
+    #[must_use]
+    pub fn empty(status: StatusCode) -> Self {
+        let mut answer = Self::text(status, "", Bytes::new());
+        answer.headers.clear();
+        answer
+    }
+
+    /// An answer with a JSON body.
+    #[must_use]
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        // Serialising our own values to memory cannot fail; an empty body would show it if it did.
+        Self::text(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
+    }
+
+    /// The same answer with one more header; a value that is no header value is left out.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    /// The same answer with a warning.
+    #[must_use]
+    pub fn warned(mut self, warning: Option<String>) -> Self {
+        self.warning = warning;
+        self
+    }
+}
+
+/// An upstream: what answers, apart from transport, latency and faults.
+pub trait Mock: Send + Sync {
+    /// How long such a request takes, without any fault; `None` is no time.
+    fn latency(&self, method: &Method, path: &str) -> Option<&Delay>;
+
+    /// The answer. It must not block: it runs where connections are served.
+    fn answer(&self, call: &Call<'_>) -> Answer;
+
+    /// The provider's error of this name; `None` if it has none of that name.
+    fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer>;
+
+    /// The error that this provider gives with such a status.
+    fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer;
+
+    /// The answer to a body that is too large to be read.
+    fn too_large(&self) -> Answer;
+
+    /// Takes note of rows whose writing was acknowledged to the app.
+    fn acknowledge(&self, _writes: Vec<Write>) {}
+
+    /// What the mock holds, for people who look.
+    fn state(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+}

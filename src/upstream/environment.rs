@@ -1,0 +1,63 @@
+//! The environment that points an app at its upstreams, by the names that the official clients and HolisticOS read.
+
+use crate::model::plan::{UpstreamKind, UpstreamPlan};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// The OpenAI key given to the app; the mock takes any.
+const OPENAI_KEY: &str = "sk-firedrill-0000000000000000000000000000";
+
+/// The base URL of an upstream as its clients want it.
+pub fn url(kind: &UpstreamKind, address: SocketAddr) -> String {
+    match kind {
+        UpstreamKind::Openai { .. } => format!("http://{address}/v1"),
+        UpstreamKind::Supabase { .. } | UpstreamKind::Stub { .. } => format!("http://{address}"),
+    }
+}
+
+/// The variables for one upstream.
+pub fn variables(plan: &UpstreamPlan, address: SocketAddr) -> BTreeMap<String, String> {
+    let url = url(&plan.kind, address);
+    let pairs: Vec<(String, String)> = match &plan.kind {
+        UpstreamKind::Openai { .. } => {
+            vec![("OPENAI_BASE_URL".into(), url), ("OPENAI_API_KEY".into(), OPENAI_KEY.into())]
+        }
+        UpstreamKind::Supabase { .. } => {
+            let (anon, service) = (supabase_key("anon"), supabase_key("service_role"));
+            vec![
+                ("SUPABASE_URL".into(), url),
+                ("SUPABASE_KEY".into(), anon.clone()),
+                ("SUPABASE_ANON_KEY".into(), anon),
+                ("SUPABASE_SERVICE_KEY".into(), service.clone()),
+                ("SUPABASE_SERVICE_ROLE_KEY".into(), service),
+            ]
+        }
+        UpstreamKind::Stub { .. } => {
+            let name: String = plan
+                .name
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+                .collect();
+            let mut names = vec![format!("{name}_BASE_URL"), format!("{name}_URL")];
+            if plan.name == "sahha" {
+                // The two names under which HolisticOS looks for its health-data services (observed).
+                names.extend(["HOS_FAPI_BASE_URL".into(), "SAHHA_API_BASE_URL".into()]);
+            }
+            names.into_iter().map(|name| (name, url.clone())).collect()
+        }
+    };
+    pairs.into_iter().collect()
+}
+
+/// A key of the form that Supabase's clients insist on: a JWT with a role. The mock checks no signature.
+fn supabase_key(role: &str) -> String {
+    let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let header = part(serde_json::json!({"alg": "HS256", "typ": "JWT"}));
+    // From 2025 to 2045, as issued keys are: long-lived.
+    let claims = serde_json::json!({
+        "iss": "supabase", "ref": "firedrill", "role": role, "iat": 1_735_689_600_u64, "exp": 2_366_841_600_u64,
+    });
+    format!("{header}.{}.{}", part(claims), URL_SAFE_NO_PAD.encode([0_u8; 32]))
+}

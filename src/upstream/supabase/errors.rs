@@ -1,0 +1,167 @@
+//! PostgREST's error envelope, the gateway's, and the catalogue of errors that a fault can ask for.
+
+use crate::upstream::answer::Answer;
+use crate::upstream::catalogue::{ProviderError, names};
+use http::StatusCode;
+use serde_json::json;
+
+const JSON: &str = "application/json; charset=utf-8";
+/// PostgREST tells with every 503 when it will try the database again; clients obey it.
+const RETRY: (&str, &str) = ("retry-after", "1");
+
+/// A refused or failed request in PostgREST's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PgError {
+    /// The status.
+    pub status: StatusCode,
+    /// A `PGRST…` code or an SQLSTATE.
+    pub code: &'static str,
+    /// What happened.
+    pub message: String,
+    /// More on it.
+    pub details: Option<String>,
+    /// What might help.
+    pub hint: Option<String>,
+}
+
+impl PgError {
+    /// An error with a message only.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), details: None, hint: None }
+    }
+
+    /// The same with details.
+    pub fn details(mut self, details: impl Into<String>) -> Self {
+        self.details = Some(details.into());
+        self
+    }
+
+    /// A part of the query that cannot be read.
+    pub fn unreadable(part: &str, text: &str) -> Self {
+        let shown: String = text.chars().take(200).collect();
+        Self::new(StatusCode::BAD_REQUEST, "PGRST100", format!("\"failed to parse {part} ({shown})\""))
+    }
+
+    /// More or less than the one row that was asked for.
+    pub fn not_single(rows: usize) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "PGRST116", "Cannot coerce the result to a single JSON object")
+            .details(format!("The result contains {rows} rows"))
+    }
+
+    /// The answer.
+    pub fn answer(&self) -> Answer {
+        let body = json!({
+            "code": self.code, "details": self.details, "hint": self.hint, "message": self.message,
+        });
+        let mut answer =
+            Answer::json(self.status, &body).with("proxy-status", &format!("PostgREST; error={}", self.code));
+        answer = answer.with("content-type", JSON);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE { answer.with(RETRY.0, RETRY.1) } else { answer }
+    }
+}
+
+/// The gateway's answer to a request without a key; it has no `code`.
+pub fn missing_key() -> Answer {
+    let body = json!({
+        "message": "No API key found in request",
+        "hint": "No `apikey` request header or url param was found.",
+    });
+    Answer::json(StatusCode::UNAUTHORIZED, &body)
+}
+
+/// The gateway's answer to a path that no service has.
+pub fn no_route() -> Answer {
+    Answer::json(StatusCode::NOT_FOUND, &json!({"message": "no Route matched with those values"}))
+}
+
+macro_rules! postgrest {
+    ($name:literal, $status:literal, [$($header:expr),*], $message:literal) => {
+        postgrest!($name, $status, [$($header),*], $message, "null")
+    };
+    ($name:literal, $status:literal, [$($header:expr),*], $message:literal, $details:literal) => {
+        ProviderError {
+            name: $name,
+            status: $status,
+            content_type: JSON,
+            headers: &[("proxy-status", concat!("PostgREST; error=", $name)), $($header),*],
+            body: concat!(
+                r#"{"code":""#, $name, r#"","details":"#, $details, r#","hint":null,"message":""#, $message, r#""}"#
+            ),
+        }
+    };
+}
+
+macro_rules! cloudflare {
+    ($name:literal, $status:literal, $title:literal) => {
+        ProviderError {
+            name: $name,
+            status: $status,
+            content_type: "text/html; charset=UTF-8",
+            headers: &[("server", "cloudflare"), ("cache-control", "private, max-age=0, no-store")],
+            body: concat!(
+                "<!DOCTYPE html>\n<html lang=\"en-US\">\n<head>\n<title>supabase.co | ",
+                $status,
+                ": ",
+                $title,
+                "</title>\n<meta charset=\"UTF-8\" />\n</head>\n<body>\n<div id=\"cf-wrapper\">\n<h1>\n<span>",
+                $title,
+                "</span>\n<span>Error code ",
+                $status,
+                "</span>\n</h1>\n</div>\n</body>\n</html>\n"
+            ),
+        }
+    };
+}
+
+/// The catalogue: PostgREST's codes and SQLSTATEs with the statuses that its source maps them to, and what the
+/// gateway in front of it answers (public reports). Of several errors with one status, the first stands for it.
+pub const CATALOGUE: [ProviderError; 14] = [
+    postgrest!("PGRST000", 503, [RETRY], "Database connection error. Retrying the connection."),
+    postgrest!("PGRST001", 503, [RETRY], "Database client error. Retrying the connection."),
+    postgrest!("PGRST002", 503, [RETRY], "Could not query the database for the schema cache. Retrying."),
+    postgrest!("PGRST003", 504, [], "Timed out acquiring connection from connection pool."),
+    postgrest!(
+        "PGRST301",
+        401,
+        [("www-authenticate", "Bearer error=\"invalid_token\", error_description=\"JWSError JWSInvalidSignature\"")],
+        "JWSError JWSInvalidSignature"
+    ),
+    postgrest!("57014", 500, [], "canceling statement due to statement timeout"),
+    postgrest!("53300", 503, [RETRY], "sorry, too many clients already"),
+    postgrest!("42501", 403, [], "permission denied for table {table}"),
+    postgrest!(
+        "23505",
+        409,
+        [],
+        "duplicate key value violates unique constraint \\\"{table}_pkey\\\"",
+        "\"Key (id)=(1) already exists.\""
+    ),
+    cloudflare!("gateway_520", 520, "Web server is returning an unknown error"),
+    cloudflare!("gateway_522", 522, "Connection timed out"),
+    ProviderError {
+        name: "upstream_connect_error",
+        status: 503,
+        content_type: "text/plain",
+        headers: &[RETRY],
+        body: "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+    },
+    ProviderError {
+        name: "project_paused",
+        status: 540,
+        content_type: "application/json",
+        headers: &[],
+        body: r#"{"message":"Project paused"}"#,
+    },
+    ProviderError {
+        name: "invalid_api_key",
+        status: 401,
+        content_type: "application/json",
+        headers: &[],
+        body: r#"{"message":"Invalid API key","hint":"Double check your Supabase `anon` or `service_role` API key."}"#,
+    },
+];
+
+const NAMES: [&str; CATALOGUE.len()] = names(&CATALOGUE);
+
+/// The names of the catalogue.
+pub static ERROR_NAMES: &[&str] = &NAMES;

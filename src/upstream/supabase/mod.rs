@@ -1,0 +1,27 @@
+//! The Supabase mock: PostgREST over an in-memory store, behind the gateway's key check.
+//!
+//! `mock` is the gateway and routes; `read` and `write` carry out requests that `query` has read, with `filter` and
+//! `select` for the two small grammars in it; `store` holds `table`s of `value`s within a stated bound; `relations`
+//! and `defaults` are the little that is known of HolisticOS's schema; `ledger` remembers acknowledged writes;
+//! `errors` holds PostgREST's envelope and the catalogue.
+//!
+//! No schema is declared yet, so the store takes tables as they come: the first write makes a table, a table that
+//! was never written reads as empty, and a column that no row has reads as null. The real thing would answer
+//! PGRST205 and 42703; saying so without knowing the schema would break apps that are right.
+
+mod defaults;
+mod errors;
+mod filter;
+mod ledger;
+mod mock;
+mod query;
+mod read;
+mod relations;
+mod select;
+mod store;
+mod table;
+mod value;
+mod write;
+
+pub use errors::ERROR_NAMES;
+pub use mock::Supabase;
