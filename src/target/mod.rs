@@ -1,1 +1,2 @@
 //! The app under test: started, limited, watched; and the built-in reference app.
+pub mod reference;
