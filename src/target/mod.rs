@@ -11,6 +11,7 @@ pub mod exec;
 pub mod guard;
 mod limit;
 mod protocol;
+pub mod reference;
 mod start;
 mod supervise;
 mod watch;
