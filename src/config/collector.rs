@@ -4,6 +4,7 @@ use super::diagnostic::Diagnostic;
 use super::source::Source;
 use super::suggest;
 use super::value::Quantity;
+use crate::units::Span;
 use std::fmt::Display;
 use std::ops::Range;
 use std::str::FromStr;
@@ -49,8 +50,9 @@ impl Collector {
         self.warnings.push(format!("{}: {message}", self.source.place(&span)));
     }
 
-    /// What was found.
-    pub(super) fn finish(self) -> (Vec<Diagnostic>, Vec<String>) {
+    /// What was found, in the order of the file.
+    pub(super) fn finish(mut self) -> (Vec<Diagnostic>, Vec<String>) {
+        self.errors.sort_by_key(Diagnostic::position);
         (self.errors, self.warnings)
     }
 
@@ -71,7 +73,7 @@ impl Collector {
         if valid.is_empty() {
             error.help(format!("there is no {what} at all here"));
         } else {
-            error.help(format!("valid is {}", suggest::list(valid, "or")));
+            error.help(format!("valid here: {}", suggest::list(valid, "and")));
         }
     }
 
@@ -121,5 +123,19 @@ impl Collector {
                 min
             }
         }
+    }
+
+    /// A time above zero, for cadences, deadlines and windows.
+    pub(super) fn positive(&mut self, written: Option<&Spanned<Quantity>>, what: &str, default: Span) -> Span {
+        let Some(written) = written else { return default };
+        let span = self.quantity(written, default);
+        if span.get().is_zero() {
+            self.error(written.span(), format!("{what} cannot be zero")).help(format!(
+                "write a time above zero, such as \"{}\"",
+                default.get().as_secs().max(1).to_string() + "s"
+            ));
+            return default;
+        }
+        span
     }
 }

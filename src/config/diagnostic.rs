@@ -47,6 +47,11 @@ impl Diagnostic {
         self
     }
 
+    /// Where it stands, for sorting: what concerns the whole file first.
+    pub(super) fn position(&self) -> usize {
+        self.place.as_ref().and_then(|(_, span)| span.as_ref()).map_or(0, |span| span.start)
+    }
+
     fn render(&self, renderer: &Renderer) -> String {
         let mut group = match &self.place {
             None => Level::ERROR.primary_title(&self.title).elements(Vec::<Origin<'_>>::new()),

@@ -37,7 +37,10 @@ pub(super) fn read<T: DeserializeOwned>(source: &Arc<Source>) -> Result<T, Box<D
 }
 
 /// Reads a file with edits; the returned source holds both, so that spans point to either.
-pub(super) fn read_edited<T: DeserializeOwned>(mut source: Source, edits: &[Edit]) -> Result<(T, Arc<Source>), Box<Diagnostic>> {
+pub(super) fn read_edited<T: DeserializeOwned>(
+    mut source: Source,
+    edits: &[Edit],
+) -> Result<(T, Arc<Source>), Box<Diagnostic>> {
     let mut placed = Vec::with_capacity(edits.len());
     for edit in edits {
         let value = match &edit.value {
@@ -54,7 +57,13 @@ pub(super) fn read_edited<T: DeserializeOwned>(mut source: Source, edits: &[Edit
     let span = root.span();
     let mut root = DeValue::Table(root.into_inner());
     for (edit, (base, padded)) in edits.iter().zip(&placed) {
-        apply(&mut root, edit, *base, padded).map_err(|(span, title)| Box::new(Diagnostic::at(source.clone(), span, title)))?;
+        apply(&mut root, edit, *base, padded).map_err(|(span, title, help)| {
+            let mut diagnostic = Diagnostic::at(source.clone(), span, title);
+            if let Some(help) = help {
+                diagnostic.help(help);
+            }
+            Box::new(diagnostic)
+        })?;
     }
     typed(&source, span, root).map(|file| (file, source))
 }
@@ -65,13 +74,18 @@ pub(super) fn keys(text: &str) -> Vec<String> {
     table.get_ref().keys().map(|key| key.get_ref().to_string()).collect()
 }
 
-fn typed<T: DeserializeOwned>(source: &Arc<Source>, span: Range<usize>, root: DeValue<'_>) -> Result<T, Box<Diagnostic>> {
+fn typed<T: DeserializeOwned>(
+    source: &Arc<Source>,
+    span: Range<usize>,
+    root: DeValue<'_>,
+) -> Result<T, Box<Diagnostic>> {
     T::deserialize(ValueDeserializer::from(Spanned::new(span, root))).map_err(|error| explain(source, &error))
 }
 
-type Fault = (Range<usize>, String);
+/// Why an edit is impossible: where, what, and a remedy where there is one.
+type Impossible = (Range<usize>, String, Option<String>);
 
-fn apply<'i>(root: &mut DeValue<'i>, edit: &Edit, base: usize, padded: &'i str) -> Result<(), Fault> {
+fn apply<'i>(root: &mut DeValue<'i>, edit: &Edit, base: usize, padded: &'i str) -> Result<(), Impossible> {
     let at = base + edit.option.len();
     let key_at = base + edit.option.find(&edit.key).unwrap_or(0);
     let mut path = Vec::new();
@@ -104,10 +118,14 @@ fn guess<'i>(padded: &'i str, text: &str, at: usize) -> Spanned<DeValue<'i>> {
 }
 
 /// Puts a value at a path, making tables on the way.
-fn put<'i>(node: &mut DeValue<'i>, path: &[(String, Range<usize>)], value: Option<Spanned<DeValue<'i>>>) -> Result<(), Fault> {
+fn put<'i>(
+    node: &mut DeValue<'i>,
+    path: &[(String, Range<usize>)],
+    value: Option<Spanned<DeValue<'i>>>,
+) -> Result<(), Impossible> {
     let Some(((name, span), rest)) = path.split_first() else { return Ok(()) };
     if name.is_empty() {
-        return Err((span.clone(), "a part of the key is empty".to_owned()));
+        return Err((span.clone(), "a part of the key is empty".to_owned(), None));
     }
     match node {
         DeValue::Table(table) => {
@@ -132,14 +150,16 @@ fn put<'i>(node: &mut DeValue<'i>, path: &[(String, Range<usize>)], value: Optio
             }
         }
         DeValue::Array(list) => {
-            let named = |item: &Spanned<DeValue<'_>>| {
-                item.get_ref().get("name").is_some_and(|found| found.get_ref().as_str() == Some(name.as_str()))
+            let name_of = |item: &Spanned<DeValue<'_>>| {
+                item.get_ref().get("name").and_then(|found| found.get_ref().as_str().map(str::to_owned))
             };
-            let index = name.parse::<usize>().ok().or_else(|| list.iter().position(named));
-            let count = list.len();
+            let known: Vec<Option<String>> = list.iter().map(name_of).collect();
+            let named = || known.iter().position(|known| known.as_ref() == Some(name));
+            let index = name.parse::<usize>().ok().or_else(named);
             let Some(item) = index.and_then(|index| list.get_mut(index)) else {
-                let what = format!("the list of {count} has no item `{name}`: use its number (from 0) or its name");
-                return Err((span.clone(), what));
+                let names = suggest::list(known.iter().flatten().map(String::as_str), "and");
+                let help = format!("use a number from 0, or a name; there is {names}");
+                return Err((span.clone(), format!("the list has no item `{name}`"), Some(help)));
             };
             match (rest, value) {
                 ([], Some(value)) => {
@@ -150,7 +170,7 @@ fn put<'i>(node: &mut DeValue<'i>, path: &[(String, Range<usize>)], value: Optio
                 (rest, value) => put(item.get_mut(), rest, value),
             }
         }
-        other => Err((span.clone(), format!("`{name}` would lie inside a {}", other.type_str()))),
+        other => Err((span.clone(), format!("`{name}` would lie inside a {}", other.type_str()), None)),
     }
 }
 
@@ -182,8 +202,27 @@ fn explain(source: &Arc<Source>, error: &toml::de::Error) -> Box<Diagnostic> {
     }
     let title = match (message.strip_prefix("missing field "), message.strip_prefix("invalid type: ")) {
         (Some(field), _) => format!("the key {field} is missing"),
-        (_, Some(rest)) => format!("wrong type: {rest}"),
+        (_, Some(rest)) => wrong_type(rest),
         _ => message.to_owned(),
     };
     Box::new(Diagnostic::at(source.clone(), span, title))
+}
+
+/// serde's words for types in those of the file.
+fn wrong_type(rest: &str) -> String {
+    let (found, expected) = rest.split_once(", expected ").unwrap_or((rest, "something else"));
+    let found = found.replace("string ", "the text ").replace("map", "a table").replace("sequence", "a list");
+    let found =
+        found.replace("integer ", "the number ").replace("floating point ", "the number ").replace("boolean ", "");
+    let expected = match expected {
+        "i64" | "u64" => "a whole number",
+        "f64" => "a number",
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        "a map" => "a table",
+        "a sequence" => "a list",
+        other if other.starts_with("struct ") || other.starts_with("enum ") => "a table",
+        other => other,
+    };
+    format!("{found} stands where {expected} belongs")
 }

@@ -102,7 +102,9 @@ impl Shelf<'_> {
     pub(super) fn not_found(&self, name: &str, beside: &[PathBuf]) -> (String, Option<String>, String) {
         let mut known: Vec<String> = self.builtin.iter().map(|(name, _)| (*name).to_owned()).collect();
         let folder = PathBuf::from(self.folder);
-        for folder in beside.iter().chain(std::iter::once(&folder)) {
+        // A scenario's own folder is looked into as well, but what lies there is mostly scenarios: no help to name them.
+        let shelves = beside.iter().filter(|folder| folder.ends_with(self.folder));
+        for folder in shelves.chain(std::iter::once(&folder)) {
             // A folder that cannot be read has no names to offer.
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().take(1000) {
                 let path = entry.path();
@@ -117,11 +119,10 @@ impl Shelf<'_> {
         known.sort();
         let stem = name.rsplit(['/', '\\']).next().unwrap_or(name);
         let stem = stem.strip_suffix(".toml").unwrap_or(stem);
-        let guess = suggest::nearest(stem, known.iter().map(String::as_str)).map(|guess| format!("did you mean `{guess}`?"));
-        let help = format!(
-            "there are {}; or give the path of a file",
-            suggest::list(known.iter().map(String::as_str), "and")
-        );
+        let guess =
+            suggest::nearest(stem, known.iter().map(String::as_str)).map(|guess| format!("did you mean `{guess}`?"));
+        let help =
+            format!("choose {}, or give the path of a file", suggest::list(known.iter().map(String::as_str), "or"));
         (format!("there is no {} `{name}`", self.what), guess, help)
     }
 }

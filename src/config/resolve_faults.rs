@@ -45,7 +45,8 @@ pub(super) fn resolve(
             };
             if !names.insert(rule_name.clone()) {
                 let span = fault.get_ref().name.as_ref().map_or_else(|| fault.span(), Spanned::span);
-                out.error(span, format!("two faults are called `{rule_name}`")).help("give each fault a name of its own");
+                out.error(span, format!("two faults are called `{rule_name}`"))
+                    .help("give each fault a name of its own");
             }
             rule(out, fault.get_ref(), rule_name, used, world)
         })
@@ -74,7 +75,12 @@ fn upstream_kind(out: &mut Collector, written: &Spanned<String>, used: Option<&U
         Some(used) => {
             let found = used.upstreams.iter().find(|upstream| upstream.name == name);
             if found.is_none() {
-                out.unknown(written.span(), "upstream", name, used.upstreams.iter().map(|upstream| upstream.name.as_str()));
+                out.unknown(
+                    written.span(),
+                    "upstream",
+                    name,
+                    used.upstreams.iter().map(|upstream| upstream.name.as_str()),
+                );
             }
             found.map(|upstream| upstream.kind.clone())
         }
@@ -102,7 +108,8 @@ fn window(out: &mut Collector, file: &FaultFile, name: &str, used: Option<&Use<'
     let until = file.lasts.as_ref().map(|written| {
         let lasts: Span = out.quantity(written, Span::from_secs(1));
         if lasts.get().is_zero() {
-            out.error(written.span(), "a fault cannot last for no time").help("write how long, or leave `for` away: to the end");
+            out.error(written.span(), "a fault cannot last for no time")
+                .help("write how long, or leave `for` away: to the end");
         }
         from.plus(lasts.get())
     });
@@ -164,7 +171,8 @@ pub(super) fn delay(out: &mut Collector, file: &DelayFile) -> Delay {
         }
     };
     if let (DelayShape::Constant, Some(jitter_at), false) = (shape, &file.jitter, jitter.get().is_zero()) {
-        out.error(jitter_at.span(), "a constant delay has no jitter").help("choose another shape, or leave `jitter` away");
+        out.error(jitter_at.span(), "a constant delay has no jitter")
+            .help("choose another shape, or leave `jitter` away");
     }
     if shape == DelayShape::Lognormal && mean.get().is_zero() {
         out.error(file.mean.span(), "a lognormal delay cannot have a mean of zero")

@@ -23,7 +23,10 @@ const GENERATED: &str = "id";
 pub(super) fn feeders(out: &mut Collector, written: &Table<Spanned<FeederFile>>) -> BTreeMap<String, Feeder> {
     let mut feeders = BTreeMap::new();
     for (name, file) in written {
-        if !template::is_name(name.get_ref()) || template::ALWAYS.contains(&name.get_ref().as_str()) || name.get_ref() == "env" {
+        if !template::is_name(name.get_ref())
+            || template::ALWAYS.contains(&name.get_ref().as_str())
+            || name.get_ref() == "env"
+        {
             out.error(name.span(), format!("data cannot be called `{}`", name.get_ref()))
                 .help("choose a name of letters, digits, `-` and `_` other than `uuid`, `date`, `vu` and `env`");
         }
@@ -59,10 +62,8 @@ pub(super) fn journeys(
                 .help("add one below it: [[journey.step]] with a name and a method, such as get = \"/\"");
         }
         let weight = file.weight.as_ref().map_or(1, |weight| out.number(weight, "`weight`", 1, 10_000));
-        let mut known = Names {
-            feeders: feeders.keys().map(|name| (name.clone(), vec![GENERATED])).collect(),
-            ..Names::default()
-        };
+        let mut known =
+            Names { feeders: feeders.keys().map(|name| (name.clone(), vec![GENERATED])).collect(), ..Names::default() };
         let mut steps = Vec::new();
         for (index, step) in file.step.iter().enumerate() {
             known.saved_later = file.step[index..]
@@ -141,12 +142,14 @@ fn step(out: &mut Collector, written: &Spanned<StepFile>, known: &Names) -> Step
     if let Some(json) = &file.json {
         templates(out, json, known);
         if method == "GET" || method == "HEAD" {
-            out.error(json.span(), format!("a {method} has no body")).help("leave `json` away, or use post, put, patch or delete");
+            out.error(json.span(), format!("a {method} has no body"))
+                .help("leave `json` away, or use post, put, patch or delete");
         }
     }
     let (expect, deadline) = expect(out, &file.expect);
     if method == "HEAD" && (!expect.json.is_empty() || expect.contains.is_some()) {
-        out.error(file.name.span(), "the answer to a HEAD has no body to look at").help("expect a status only, or use get");
+        out.error(file.name.span(), "the answer to a HEAD has no body to look at")
+            .help("expect a status only, or use get");
     }
     Step {
         name: file.name.get_ref().clone(),
@@ -185,8 +188,11 @@ fn method(out: &mut Collector, file: &StepFile, known: &Names) -> (&'static str,
         }
         [_, (_, second), ..] => {
             let keys: Vec<String> = given.iter().map(|(method, _)| method.to_lowercase()).collect();
-            out.error(second.span(), format!("step `{}` has more than one method: {}", file.name.get_ref(), keys.join(", ")))
-                .help("a step is one request; write a step for each");
+            out.error(
+                second.span(),
+                format!("step `{}` has more than one method: {}", file.name.get_ref(), keys.join(", ")),
+            )
+            .help("a step is one request; write a step for each");
             ("GET", "/".to_owned())
         }
     }
@@ -203,7 +209,7 @@ fn templates(out: &mut Collector, node: &Spanned<Node>, known: &Names) {
 }
 
 fn expect(out: &mut Collector, file: &ExpectFile) -> (Condition, Span) {
-    let deadline = resolve_target::positive(out, file.within.as_ref(), "`within`", WITHIN);
+    let deadline = out.positive(file.within.as_ref(), "`within`", WITHIN);
     let condition = Condition {
         status: statuses(out, file.status.as_ref()),
         json: checks(out, &file.json),
@@ -300,7 +306,8 @@ fn save(out: &mut Collector, file: &StepFile, known: &Names) -> BTreeMap<String,
         .iter()
         .map(|(name, place)| {
             let text = name.get_ref();
-            if !template::is_name(text) || template::ALWAYS.contains(&text.as_str()) || known.feeders.contains_key(text) {
+            if !template::is_name(text) || template::ALWAYS.contains(&text.as_str()) || known.feeders.contains_key(text)
+            {
                 out.error(name.span(), format!("a value cannot be saved as `{text}`")).help(
                     "choose a name of letters, digits, `-` and `_` that is no data and none of `uuid`, `date` and `vu`",
                 );
@@ -321,7 +328,8 @@ fn think(out: &mut Collector, written: &Spanned<Quantity>) -> ThinkTime {
     let min = out.quantity(&part(low), Span::default());
     let max = out.quantity(&part(high.trim_start_matches('=')), min);
     if max < min {
-        out.error(written.span(), format!("a pause from {min} up to {max}")).help("write the shorter one first: \"1s..3s\"");
+        out.error(written.span(), format!("a pause from {min} up to {max}"))
+            .help("write the shorter one first: \"1s..3s\"");
         return ThinkTime { min: max, max: min };
     }
     ThinkTime { min, max }

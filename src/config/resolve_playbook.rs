@@ -2,7 +2,6 @@
 
 use super::collector::Collector;
 use super::playbook_file::{CriterionFile, MeasureFile, PlaybookFile};
-use super::resolve_target::positive;
 use super::value::Quantity;
 use crate::model::playbook::{Criterion, Measure, Playbook};
 use crate::model::verdict::Severity;
@@ -13,7 +12,8 @@ use toml::Spanned;
 /// The playbook, worst criteria first.
 pub(super) fn resolve(out: &mut Collector, file: &PlaybookFile, stem: &str, source: &str) -> Playbook {
     if file.criterion.is_empty() {
-        out.missing("the playbook has no criterion").help("add one: [[criterion]] with id, severity, says, section and measure");
+        out.missing("the playbook has no criterion")
+            .help("add one: [[criterion]] with id, severity, says, section and measure");
     }
     let mut ids = HashSet::new();
     let mut criteria = Vec::new();
@@ -21,10 +21,12 @@ pub(super) fn resolve(out: &mut Collector, file: &PlaybookFile, stem: &str, sour
         let criterion = written.get_ref();
         let id = criterion.id.get_ref();
         if id.trim().is_empty() || id.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            out.error(criterion.id.span(), "this cannot be the id of a criterion").help("write one word, such as P1-memory");
+            out.error(criterion.id.span(), "this cannot be the id of a criterion")
+                .help("write one word, such as P1-memory");
         }
         if !ids.insert(id.as_str()) {
-            out.error(criterion.id.span(), format!("two criteria are called `{id}`")).help("give each an id of its own");
+            out.error(criterion.id.span(), format!("two criteria are called `{id}`"))
+                .help("give each an id of its own");
         }
         let severity = out.quantity(&criterion.severity, Severity::P3);
         if let Some(prefix) = id.split('-').next().and_then(|prefix| prefix.parse::<Severity>().ok())
@@ -56,7 +58,7 @@ fn share(out: &mut Collector, written: &Spanned<Quantity>) -> Share {
 }
 
 fn window(out: &mut Collector, written: &Spanned<Quantity>) -> Span {
-    positive(out, Some(written), "a window", Span::from_secs(60))
+    out.positive(Some(written), "a window", Span::from_secs(60))
 }
 
 fn samples(out: &mut Collector, written: &Spanned<i64>) -> u32 {
@@ -94,7 +96,7 @@ fn measure(out: &mut Collector, criterion: &CriterionFile) -> Measure {
             Measure::DegradedUsers {
                 over: lower,
                 up_to: upper,
-                slow: positive(out, Some(slow), "`slow`", Span::from_secs(10)),
+                slow: out.positive(Some(slow), "`slow`", Span::from_secs(10)),
                 times_baseline: times,
                 slow_at_least: out.quantity(slow_at_least, Span::from_secs(1)),
                 window: window(out, length),

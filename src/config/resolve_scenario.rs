@@ -3,8 +3,10 @@
 use super::collector::Collector;
 use super::request::World;
 use super::resolve_journeys::{self, pointer};
-use super::resolve_target::{self, positive};
-use super::scenario_file::{GateFile, GaugesFile, HealthFile, LoadFile, MemoryFile, PressureFile, ProbesFile, ScenarioFile};
+use super::resolve_target;
+use super::scenario_file::{
+    GateFile, GaugesFile, HealthFile, LoadFile, MemoryFile, PressureFile, ProbesFile, ScenarioFile,
+};
 use crate::model::plan::{Ballast, Feeder, GatePlan, GaugeProbe, HealthProbe, LoadPlan, Plan, ProbePlan, TargetPlan};
 use crate::model::verdict::Severity;
 use crate::units::{ByteSize, Offset, Seed, Span};
@@ -34,7 +36,8 @@ pub(super) fn resolve(
     if let Some(written) = &file.name
         && (name.trim().is_empty() || name.chars().any(|c| c == '/' || c == '\\' || c.is_control()))
     {
-        out.error(written.span(), "this cannot be the name of a scenario").help("it names the report's folder: no slashes");
+        out.error(written.span(), "this cannot be the name of a scenario")
+            .help("it names the report's folder: no slashes");
     }
     let target = resolve_target::target(out, world, file.target.as_ref(), &file.allow_hosts);
     let upstreams = resolve_target::upstreams(out, file.upstreams.as_ref(), &target, folder);
@@ -90,7 +93,7 @@ fn load(out: &mut Collector, written: Option<&Spanned<LoadFile>>) -> LoadPlan {
     LoadPlan::Closed {
         users: out.number(&file.users, "`users`", 1, MAX_USERS),
         ramp_up: out.quantity_or(file.ramp_up.as_ref(), Span::default()),
-        hold: positive(out, Some(&file.hold), "`hold`", Span::from_secs(60)),
+        hold: out.positive(Some(&file.hold), "`hold`", Span::from_secs(60)),
         graceful_stop: out.quantity_or(file.graceful_stop.as_ref(), GRACEFUL_STOP),
         iterations: file.iterations.as_ref().map(|n| out.number(n, "`iterations`", 1, u64::from(u32::MAX))),
     }
@@ -101,10 +104,11 @@ fn ballast(out: &mut Collector, memory: &MemoryFile, plan: &Plan) -> Option<Ball
     let file = written.get_ref();
     let size: ByteSize = out.quantity(&file.size, ByteSize::mib(1));
     if size.get() == 0 {
-        out.error(file.size.span(), "a ballast of nothing").help("write its size, such as \"200MiB\", or leave [memory] away");
+        out.error(file.size.span(), "a ballast of nothing")
+            .help("write its size, such as \"200MiB\", or leave [memory] away");
     }
-    if let TargetPlan::Reference { memory_limit: Some(limit), .. } | TargetPlan::Command { memory_limit: Some(limit), .. } =
-        &plan.target
+    if let TargetPlan::Reference { memory_limit: Some(limit), .. }
+    | TargetPlan::Command { memory_limit: Some(limit), .. } = &plan.target
         && size >= *limit
     {
         out.warn(file.size.span(), format!("the ballast of {size} fills the memory limit of {limit} by itself"));
@@ -118,14 +122,14 @@ fn ballast(out: &mut Collector, memory: &MemoryFile, plan: &Plan) -> Option<Ball
         size,
         from,
         ramp: out.quantity_or(file.ramp.as_ref(), Span::default()),
-        hold: positive(out, Some(&file.hold), "`hold`", Span::from_secs(1)),
+        hold: out.positive(Some(&file.hold), "`hold`", Span::from_secs(1)),
     })
 }
 
 fn probes(out: &mut Collector, file: &ProbesFile) -> ProbePlan {
     ProbePlan {
         health: file.health.as_ref().map(|health| self::health(out, health.get_ref())),
-        memory_every: positive(out, file.memory_every.as_ref(), "`memory-every`", MEMORY_EVERY),
+        memory_every: out.positive(file.memory_every.as_ref(), "`memory-every`", MEMORY_EVERY),
         stats: file.stats.as_ref().map(|stats| {
             let probe = gauges(out, stats.get_ref());
             for place in stats.get_ref().gauges.values() {
@@ -156,19 +160,23 @@ fn health(out: &mut Collector, file: &HealthFile) -> HealthProbe {
             .help("say where in the body the state stands: status-at = \"/overall_status\"");
     }
     if let Some(both) = file.down.iter().find(|state| file.degraded.contains(state)) {
-        out.error(file.path.span(), format!("`{both}` cannot mean both down and degraded")).help("leave it in one of the lists");
+        out.error(file.path.span(), format!("`{both}` cannot mean both down and degraded"))
+            .help("leave it in one of the lists");
     }
-    let every = positive(out, file.every.as_ref(), "`every`", PROBE_EVERY);
+    let every = out.positive(file.every.as_ref(), "`every`", PROBE_EVERY);
     let blocks_app = out.quantity_or(file.blocks_app.as_ref(), Span::default());
     if let Some(written) = &file.every
         && every <= blocks_app
     {
-        out.warn(written.span(), format!("asked every {every}, each check blocking the app for {blocks_app}, health is all it does"));
+        out.warn(
+            written.span(),
+            format!("asked every {every}, each check blocking the app for {blocks_app}, health is all it does"),
+        );
     }
     HealthProbe {
         path: resolve_target::path(out, &file.path),
         every,
-        deadline: positive(out, file.deadline.as_ref(), "`deadline`", HEALTH_DEADLINE),
+        deadline: out.positive(file.deadline.as_ref(), "`deadline`", HEALTH_DEADLINE),
         status_at: file.status_at.as_ref().map(|place| place.get_ref().clone()),
         down: file.down.clone(),
         degraded: file.degraded.clone(),
@@ -178,11 +186,12 @@ fn health(out: &mut Collector, file: &HealthFile) -> HealthProbe {
 
 fn gauges(out: &mut Collector, file: &GaugesFile) -> GaugeProbe {
     if file.gauges.is_empty() {
-        out.error(file.path.span(), "no gauge is read from this page").help("name one: gauges = { error_rate = \"…\" }");
+        out.error(file.path.span(), "no gauge is read from this page")
+            .help("name one: gauges = { error_rate = \"…\" }");
     }
     GaugeProbe {
         path: resolve_target::path(out, &file.path),
-        every: positive(out, file.every.as_ref(), "`every`", PROBE_EVERY),
+        every: out.positive(file.every.as_ref(), "`every`", PROBE_EVERY),
         gauges: file.gauges.iter().map(|(name, place)| (name.get_ref().clone(), place.get_ref().clone())).collect(),
         blocks_app: out.quantity_or(file.blocks_app.as_ref(), Span::default()),
     }

@@ -6,7 +6,7 @@ use super::request::World;
 use super::resolve_faults;
 use super::scenario_file::{ReferenceFile, SupabaseFile, Table, TargetFile, UpstreamsFile};
 use super::template;
-use super::value::{OneOrMany, Quantity};
+use super::value::OneOrMany;
 use crate::model::fault::Delay;
 use crate::model::plan::{TargetPlan, UpstreamKind, UpstreamPlan};
 use crate::model::secret::Secret;
@@ -38,8 +38,9 @@ fn expand(out: &mut Collector, world: &World<'_>, written: &Spanned<String>) -> 
                     }
                     EnvError::Missing(_) => out.warn(written.span(), &error),
                     EnvError::Malformed(_) => {
-                        out.error(written.span(), error.to_string())
-                            .help("write `${env.NAME}` or `${env.NAME:-default}`; the name has letters, digits and `_`");
+                        out.error(written.span(), error.to_string()).help(
+                            "write `${env.NAME}` or `${env.NAME:-default}`; the name has letters, digits and `_`",
+                        );
                     }
                 }
             }
@@ -189,11 +190,13 @@ fn reference(out: &mut Collector, file: &ReferenceFile, memory_limit: Option<Byt
 pub(super) fn path(out: &mut Collector, written: &Spanned<String>) -> String {
     let text = written.get_ref();
     if text.starts_with("http://") || text.starts_with("https://") {
-        out.error(written.span(), "only the path belongs here").help("the address of the app is `target`'s; start with `/`");
+        out.error(written.span(), "only the path belongs here")
+            .help("the address of the app is `target`'s; start with `/`");
     } else if !text.starts_with('/') {
         out.error(written.span(), "a path starts with `/`").help(format!("write \"/{text}\""));
     } else if let Some(bad) = text.chars().find(|c| c.is_whitespace() || c.is_control() || *c == '#') {
-        out.error(written.span(), format!("{bad:?} cannot stand in a path")).help("write it percent-encoded, such as %20");
+        out.error(written.span(), format!("{bad:?} cannot stand in a path"))
+            .help("write it percent-encoded, such as %20");
     }
     text.clone()
 }
@@ -239,7 +242,7 @@ fn base_url(out: &mut Collector, world: &World<'_>, written: &Spanned<String>, a
     if !loopback && !allow_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host)) {
         let host = if secret { "the target's host".to_owned() } else { format!("`{host}`") };
         out.error(written.span(), format!("{host} is not this machine, and the scenario does not allow it"))
-            .label("load and faults would go there")
+            .label("the load would go there")
             .help("if you may test that host, name it at the top of the scenario: allow-hosts = [\"…\"]");
     }
     text.trim_end_matches('/').to_owned()
@@ -258,7 +261,8 @@ fn command(out: &mut Collector, written: &Spanned<OneOrMany<String>>) -> Vec<Str
         },
     };
     if words.first().is_none_or(|program| program.trim().is_empty()) {
-        out.error(written.span(), "the command is empty").help("write it as \"program argument\" or [\"program\", \"argument\"]");
+        out.error(written.span(), "the command is empty")
+            .help("write it as \"program argument\" or [\"program\", \"argument\"]");
     }
     words
 }
@@ -316,8 +320,10 @@ pub(super) fn upstreams(
     let mut taken = HashMap::new();
     let mut all = Vec::new();
     if let Some(openai) = &file.openai {
-        let latency = openai.get_ref().latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
-        let at = Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
+        let latency =
+            openai.get_ref().latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
+        let at =
+            Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
         let listen = address(out, "openai", &at, by_url, &mut taken);
         all.push(UpstreamPlan { name: "openai".to_owned(), kind: UpstreamKind::Openai { latency }, listen });
     }
@@ -343,11 +349,8 @@ pub(super) fn upstreams(
     all
 }
 
-const NONE: Delay = Delay {
-    mean: Span::from_secs(0),
-    jitter: Span::from_secs(0),
-    shape: crate::model::fault::DelayShape::Constant,
-};
+const NONE: Delay =
+    Delay { mean: Span::from_secs(0), jitter: Span::from_secs(0), shape: crate::model::fault::DelayShape::Constant };
 
 struct Address<'a> {
     listen: Option<&'a Spanned<String>>,
@@ -388,7 +391,8 @@ fn address(
         out.warn(written.span(), format!("`{name}` listens on {listen}: other machines can reach it"));
     }
     if let Some(other) = taken.insert(listen, name.to_owned()) {
-        out.error(written.span(), format!("`{name}` listens where `{other}` does")).help("give each upstream a port of its own");
+        out.error(written.span(), format!("`{name}` listens where `{other}` does"))
+            .help("give each upstream a port of its own");
     }
     (by_url || at.fixed).then_some(listen)
 }
@@ -412,17 +416,6 @@ fn seed_rows(out: &mut Collector, written: &Spanned<String>, folder: Option<&Pat
     BTreeMap::new()
 }
 
-/// A positive span, for cadences and deadlines.
-pub(super) fn positive(out: &mut Collector, written: Option<&Spanned<Quantity>>, what: &str, default: Span) -> Span {
-    let Some(written) = written else { return default };
-    let span = out.quantity(written, default);
-    if span.get().is_zero() {
-        out.error(written.span(), format!("{what} cannot be zero")).help(format!("the default is \"{default}\""));
-        return default;
-    }
-    span
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,9 +423,10 @@ mod tests {
 
     #[test]
     fn commands_are_split_as_by_a_shell() {
-        assert_eq!(split("uvicorn 'my app:app' --port \"{port}\" a\\ b").unwrap(), [
-            "uvicorn", "my app:app", "--port", "{port}", "a b"
-        ]);
+        assert_eq!(
+            split("uvicorn 'my app:app' --port \"{port}\" a\\ b").unwrap(),
+            ["uvicorn", "my app:app", "--port", "{port}", "a b"]
+        );
         assert_eq!(split("run ''").unwrap(), ["run", ""]);
         assert_eq!(split("run 'x"), None);
         assert_eq!(split("  ").unwrap(), Vec::<String>::new());

@@ -11,7 +11,7 @@ pub(super) fn nearest<'a>(typed: &str, choices: impl IntoIterator<Item = &'a str
             let distance = strsim::damerau_levenshtein(&typed, &choice.to_lowercase());
             // `plan` for `daily-plan`: a part of the name is a likelier slip than its distance says.
             let inside = typed.len() >= 4 && (choice.contains(&typed) || typed.contains(choice) && choice.len() >= 4);
-            (if inside { distance.min(1) } else { distance }, choice)
+            (if inside { distance.min(2) } else { distance }, choice)
         })
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)

@@ -110,7 +110,8 @@ fn placeholder(out: &mut Collector, name: &str, place: Range<usize>, names: &Nam
         }
         None => {
             let valid = names.saved.iter().map(String::as_str).chain(ALWAYS);
-            let rows = names.feeders.iter().flat_map(|(feeder, fields)| fields.iter().map(move |f| format!("{feeder}.{f}")));
+            let rows =
+                names.feeders.iter().flat_map(|(feeder, fields)| fields.iter().map(move |f| format!("{feeder}.{f}")));
             let rows: Vec<String> = rows.collect();
             out.unknown(place, "placeholder", name, valid.chain(rows.iter().map(String::as_str)));
         }
@@ -127,8 +128,9 @@ fn placeholder(out: &mut Collector, name: &str, place: Range<usize>, names: &Nam
             None => out.unknown(place, "data", head, names.feeders.keys().map(String::as_str)),
             Some(fields) if fields.contains(&field) => {}
             Some(fields) => {
-                let fields = fields.clone();
-                out.unknown(place, &format!("field of `{head}`"), field, fields);
+                let rows: Vec<String> = fields.iter().map(|field| format!("{head}.{field}")).collect();
+                out.error(place, format!("`{head}` has no field `{field}`"))
+                    .help(format!("it has {}", suggest::list(rows.iter().map(String::as_str), "and")));
             }
         },
     }
@@ -168,11 +170,7 @@ mod tests {
     fn finds_placeholders_and_stray_braces() {
         assert_eq!(
             pieces("/{user.id}/{{x}}?d={date}}"),
-            [
-                Piece::Placeholder("user.id", 1..10),
-                Piece::Placeholder("date", 19..25),
-                Piece::Stray('}', 25),
-            ]
+            [Piece::Placeholder("user.id", 1..10), Piece::Placeholder("date", 19..25), Piece::Stray('}', 25),]
         );
         assert_eq!(pieces("{a{b}"), [Piece::Stray('{', 0), Piece::Placeholder("b", 2..5)]);
     }
