@@ -624,9 +624,30 @@ async fn users_come_evenly_over_the_ramp() {
         LoadPlan::Closed { users: 30, ramp_up: ms(3_000), hold: ms(200), graceful_stop: ms(500), iterations: None };
     let ran = drive(plan, &server.url, None).await;
     let users: Vec<u32> = ran.intervals().iter().map(|i| i.users).collect();
-    assert_eq!(users[..3], [10, 20, 30], "{users:?}");
+    // One may come late on a busy machine.
+    assert!(
+        users.iter().zip([10, 20, 30]).all(|(seen, planned)| planned - 1 <= *seen && *seen <= planned),
+        "{users:?}"
+    );
     assert_eq!(users[3], 30, "alive until the end of the hold: {users:?}");
     assert_eq!(ran.summary().users_started, 30);
+}
+
+#[tokio::test]
+async fn our_own_lateness_shows_in_response_times_and_not_in_service_times() {
+    let (server, _) = slow(Duration::from_millis(1)).await;
+    let mut steps = vec![step("one", "GET", "/"), step("two", "GET", "/")];
+    steps[0].think = ThinkTime { min: ms(300), max: ms(300) };
+    let run = drive(plan(vec![journey("one", 1, steps)], 1, 10_000, Some(1)), &server.url, None);
+    // This runtime has one thread: while it is blocked, nobody's timer fires.
+    let block = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        std::thread::sleep(Duration::from_millis(700));
+    };
+    let (ran, ()) = tokio::join!(run, block);
+    let second = ran.intervals().into_iter().flat_map(|i| &i.endpoints).find(|e| e.endpoint == 1).unwrap();
+    let (response, service) = (second.response.quantile(1.0).unwrap(), second.service.quantile(1.0).unwrap());
+    assert!(response >= service + 300_000, "response {response} µs, service {service} µs");
 }
 
 #[tokio::test]

@@ -188,7 +188,8 @@ impl VirtualUser {
         let ahead = self.intended.since(walk.clock.now());
         if !ahead.is_zero() {
             let due = walk.clock.instant(self.intended.min(walk.load_end));
-            let due = if ahead > TIMER_TICK { due - TIMER_TICK } else { due };
+            // A user's own start stays exact to its side: the ramp's chart counts by it.
+            let due = if self.started && ahead > TIMER_TICK { due - TIMER_TICK } else { due };
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return false,
