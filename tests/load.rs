@@ -1,4 +1,5 @@
 //! The load stage against servers on loopback: what users send, how answers are classed, and how a run ends.
+//! One long file, because every test is made of the same plan, server and driver.
 
 // Helpers outside of test functions may fail a test too.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
