@@ -184,7 +184,7 @@ fn profile(
         Some(folder) => vec![folder.to_owned(), folder.join("../fault-profiles"), folder.join("fault-profiles")],
         None => vec![],
     };
-    match FAULT_PROFILES.find(name, &beside) {
+    match FAULT_PROFILES.find(name, &beside, out.source().is_option(&written.span())) {
         Some(Found::File(path)) => Some(find::read(&path).map(|source| (Arc::new(source), stem(&path)))),
         Some(Found::BuiltIn(name, text)) => {
             let source = Source::file(format!("{name}.toml (built-in)"), text.to_owned());
@@ -211,7 +211,7 @@ fn playbook(wanted: Option<&Path>) -> Result<Result<Resolved<Playbook>, Box<Diag
     // where one stands.
     let found = match wanted {
         None => builtin::text(&builtin::PLAYBOOKS, DEFAULT_PLAYBOOK).map(|text| Found::BuiltIn(DEFAULT_PLAYBOOK, text)),
-        Some(_) => PLAYBOOKS.find(&name, &[]),
+        Some(_) => PLAYBOOKS.find(&name, &[], true),
     };
     let (source, stem, origin) = match found {
         Some(Found::File(path)) => (find::read(&path)?, stem(&path), path.display().to_string()),
