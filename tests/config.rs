@@ -437,6 +437,10 @@ fn secrets_come_from_the_environment_and_never_show() {
     assert!(error.contains("cannot be sent as a header"), "{error}");
     assert!(!error.contains("s3cret"), "{error}");
 
+    let typed = set(&[("headers.X-API-Key", "s3cret\nvalue"), ("journey.0.step.root.headers.X-A", "s3cret\nvalue")]);
+    let error = load_with(ScenarioRef::BuiltIn("smoke".to_owned()), typed, env).unwrap_err();
+    assert!(error.contains("--set headers.X-API-Key=***") && !error.contains("s3cret"), "{error}");
+
     let host: Env = |_| Some("https://s3cret.example.com".to_owned());
     let overrides = set(&[("target", "{ url = \"${env.T}\" }")]);
     let error = load_with(ScenarioRef::BuiltIn("smoke".to_owned()), overrides, host).unwrap_err();
@@ -630,6 +634,38 @@ fn nearly_a_file() -> impl Strategy<Value = String> {
     let line =
         prop_oneof![8 => proptest::sample::select(lines), 1 => "\\PC{0,40}", 1 => Just("[[journey]]".to_owned())];
     proptest::collection::vec(line, 0..40).prop_map(|lines| lines.join("\n"))
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = 100_000;
+    let deep_key = "a.".repeat(deep) + "a";
+    assert!(built_in("smoke", set(&[(&deep_key, "1")])).is_err());
+    for (name, text) in [
+        ("lists", format!("a = {}", "[".repeat(deep))),
+        ("closed-lists", format!("a = {}{}", "[".repeat(deep), "]".repeat(deep))),
+        ("tables", format!("a = {}", "{a=".repeat(deep))),
+        ("dots", format!("{}a = 1", "a.".repeat(deep))),
+        ("header", format!("[{}a]\nb = 1", "a.".repeat(deep))),
+        ("body", format!("{SMALL}\n[journey.step.json]\n{}a = 1", "a.".repeat(deep))),
+        ("large", "# nothing\n".repeat(500_000)),
+    ] {
+        let path = write(folder.path(), &format!("{name}.toml"), &text);
+        assert!(validate(&path, &no_env, &provider_errors).is_err(), "{name}");
+        assert!(load_with(ScenarioRef::File(path), Overrides::default(), no_env).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn line_ends_and_marks_of_other_systems_do_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("\u{feff}{SMALL}").replace('\n', "\r\n");
+    let path = write(folder.path(), "windows.toml", &text);
+    assert_eq!(load_with(ScenarioRef::File(path), Overrides::default(), no_env).unwrap().plan.journeys.len(), 1);
+    let wrong = write(folder.path(), "wrong.toml", &text.replace("users = 1", "usres = 1"));
+    let explained = load_with(ScenarioRef::File(wrong), Overrides::default(), no_env).unwrap_err();
+    assert!(explained.contains("wrong.toml:3:1") && explained.contains("^^^^^ did you mean"), "{explained}");
 }
 
 proptest! {
