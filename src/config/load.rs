@@ -14,7 +14,7 @@ use super::resolve_scenario;
 use super::scenario_file::ScenarioFile;
 use super::source::Source;
 use crate::model::plan::{Plan, UpstreamKind};
-use crate::model::playbook::Playbook;
+use crate::model::playbook::{Measure, Playbook};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -249,7 +249,7 @@ fn unmeasurable(plan: &Plan, playbook: &Playbook) -> Vec<String> {
         .criteria
         .iter()
         .filter_map(|criterion| match &criterion.measure {
-            crate::model::playbook::Measure::KeyAgent { agents: wanted, .. } => {
+            Measure::KeyAgent { agents: wanted, .. } => {
                 let none = wanted.iter().all(|agent| !agents.contains(&agent.as_str()));
                 none.then(|| format!("no step exercises the agents of {}: {}", criterion.id, wanted.join(", ")))
             }

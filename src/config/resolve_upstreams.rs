@@ -4,7 +4,7 @@ use super::collector::Collector;
 use super::resolve_faults;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamsFile};
 use super::template;
-use crate::model::fault::Delay;
+use crate::model::fault::{Delay, DelayShape};
 use crate::model::plan::{TargetPlan, UpstreamKind, UpstreamPlan};
 use crate::units::Span;
 use serde_json::Value;
@@ -72,8 +72,7 @@ pub(super) fn upstreams(
     all
 }
 
-const NONE: Delay =
-    Delay { mean: Span::from_secs(0), jitter: Span::from_secs(0), shape: crate::model::fault::DelayShape::Constant };
+const NONE: Delay = Delay { mean: Span::from_secs(0), jitter: Span::from_secs(0), shape: DelayShape::Constant };
 
 struct Address<'a> {
     listen: Option<&'a Spanned<String>>,
