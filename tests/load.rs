@@ -1,4 +1,8 @@
 //! The load stage against servers on loopback: what users send, how answers are classed, and how a run ends.
+//! One long file, because every test is made of the same plan, server and driver.
+
+// Helpers outside of test functions may fail a test too.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -474,6 +478,50 @@ async fn a_connection_that_the_server_closes_between_requests_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_connection_is_used_again_until_it_was_idle_for_four_seconds() {
+    let opened = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&opened);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let task = tokio::spawn(async move {
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            *counter.lock().unwrap() += 1;
+            connections.spawn(async move {
+                let mut request = [0; 4096];
+                while stream.read(&mut request).await.is_ok_and(|n| n > 0) {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+                }
+            });
+        }
+    });
+    let server = Server { url, task };
+    let mut steps = vec![step("one", "GET", "/"), step("two", "GET", "/"), step("three", "GET", "/")];
+    steps[1].think = ThinkTime { min: ms(4_050), max: ms(4_050) };
+    let ran = drive(plan(vec![journey("one", 1, steps)], 1, 10_000, Some(1)), &server.url, None).await;
+    assert_eq!(ran.outcomes(), BTreeMap::from([(Outcome::Ok, 3)]));
+    assert_eq!(*opened.lock().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn https_speaks_tls() {
+    let server = raw(|mut stream| async move { stream.write_all(b"HTTP/1.1 400 Bad\r\n\r\n").await.unwrap() }).await;
+    let url = server.url.replace("http:", "https:");
+    let only = plan(vec![journey("one", 1, vec![step("one", "GET", "/")])], 1, 10_000, Some(1));
+    let ran = drive(only, &url, None).await;
+    match &ran.result {
+        // A machine without any trusted roots says so at once.
+        Err(LoadError::Tls(why)) => assert!(why.contains("root"), "{why}"),
+        Err(error) => panic!("{error}"),
+        Ok(_) => {
+            let (outcome, why) = only_outcome(&ran);
+            assert_eq!((outcome, why.starts_with("cannot set up TLS")), (Outcome::Refused, true), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_long_body_is_counted_whole_and_checked_as_far_as_it_is_kept() {
     let app =
         Router::new().route("/long", axum::routing::get(|| async { format!("{{\"a\":\"{}\"}}", "x".repeat(3 << 20)) }));
@@ -577,9 +625,30 @@ async fn users_come_evenly_over_the_ramp() {
         LoadPlan::Closed { users: 30, ramp_up: ms(3_000), hold: ms(200), graceful_stop: ms(500), iterations: None };
     let ran = drive(plan, &server.url, None).await;
     let users: Vec<u32> = ran.intervals().iter().map(|i| i.users).collect();
-    assert_eq!(users[..3], [10, 20, 30], "{users:?}");
+    // One may come late on a busy machine.
+    assert!(
+        users.iter().zip([10, 20, 30]).all(|(seen, planned)| planned - 1 <= *seen && *seen <= planned),
+        "{users:?}"
+    );
     assert_eq!(users[3], 30, "alive until the end of the hold: {users:?}");
     assert_eq!(ran.summary().users_started, 30);
+}
+
+#[tokio::test]
+async fn our_own_lateness_shows_in_response_times_and_not_in_service_times() {
+    let (server, _) = slow(Duration::from_millis(1)).await;
+    let mut steps = vec![step("one", "GET", "/"), step("two", "GET", "/")];
+    steps[0].think = ThinkTime { min: ms(300), max: ms(300) };
+    let run = drive(plan(vec![journey("one", 1, steps)], 1, 10_000, Some(1)), &server.url, None);
+    // This runtime has one thread: while it is blocked, nobody's timer fires.
+    let block = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        std::thread::sleep(Duration::from_millis(700));
+    };
+    let (ran, ()) = tokio::join!(run, block);
+    let second = ran.intervals().into_iter().flat_map(|i| &i.endpoints).find(|e| e.endpoint == 1).unwrap();
+    let (response, service) = (second.response.quantile(1.0).unwrap(), second.service.quantile(1.0).unwrap());
+    assert!(response >= service + 300_000, "response {response} µs, service {service} µs");
 }
 
 #[tokio::test]
@@ -637,6 +706,8 @@ async fn a_plan_that_cannot_be_sent_is_refused_before_anything_is_sent() {
     let texts = [
         refused(|_| {}, "nowhere").await,
         refused(|_| {}, "ftp://127.0.0.1:1").await,
+        refused(|_| {}, "http://me:hidden@127.0.0.1:1").await,
+        refused(|_| {}, "http://127.0.0.1:1/?a=b").await,
         refused(|p| p.journeys[0].steps[0].path = "/a/{b".to_owned(), url).await,
         refused(|p| p.journeys[0].steps[0].path = "a".to_owned(), url).await,
         refused(|p| p.journeys[0].steps[0].name = "two".to_owned(), url).await,
@@ -659,6 +730,8 @@ async fn a_plan_that_cannot_be_sent_is_refused_before_anything_is_sent() {
     insta::assert_snapshot!(texts.join("\n"), @"
     the target's URL `nowhere` cannot be used: relative URL without a base
     the target's URL `ftp://127.0.0.1:1/` cannot be used: its scheme is neither http nor https
+    the target's URL `http://127.0.0.1:1/` cannot be used: it holds credentials; put them into a header
+    the target's URL `http://127.0.0.1:1/?a=b` cannot be used: it has a query or a fragment, which no step would send
     step `one` has a template that is wrong: the `{` at character 4 is never closed; write `{{` for a brace
     the path `a` of step `one` cannot be sent over HTTP: it does not start with `/`
     step `two` is not among the plan's endpoints
@@ -666,6 +739,29 @@ async fn a_plan_that_cannot_be_sent_is_refused_before_anything_is_sent() {
     the header `X-Key` cannot be sent over HTTP: its value holds a forbidden character
     feeder `user` has a template that is wrong: `{m}` is unknown here; there are `{n}` and `{run}`
     ");
+}
+
+#[tokio::test]
+async fn nothing_is_printed() {
+    let child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--nocapture", "--exact", "prints_nothing"])
+        .output();
+    let output = child.await.unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let ours = |line: &&str| !line.is_empty() && !line.starts_with("running ") && !line.starts_with("test ");
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
+    assert_eq!(stdout.lines().filter(ours).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+/// Run by [`nothing_is_printed`], in a process whose output can be seen whole.
+#[tokio::test]
+#[ignore = "run by another test"]
+async fn prints_nothing() {
+    let (server, _) = slow(Duration::from_millis(1)).await;
+    let only = || plan(vec![journey("one", 1, vec![step("one", "GET", "/")])], 3, 30_000, Some(2));
+    assert_eq!(drive(only(), &server.url, None).await.summary().steps, 6);
+    assert!(drive(only(), "http://127.0.0.1:1", Some(Duration::from_millis(50))).await.result.is_ok());
 }
 
 // --- What it costs ---

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+/// No key of a scenario lies deeper; each part is a call on the stack.
+const MAX_DEPTH: usize = 32;
+
 /// An edit that an option of the command line makes.
 #[derive(Clone, Debug)]
 pub(super) struct Edit {
@@ -47,7 +50,9 @@ pub(super) fn read_edited<T: DeserializeOwned>(
             Some(Value::Guess(text) | Value::Text(text)) => text.as_str(),
             None => "",
         };
-        let base = source.append("command line", format!("{}{value}", edit.option));
+        // Of the same length, so that places stay right.
+        let shown = if holds_secret(&edit.key) { "*".repeat(value.len()) } else { value.to_owned() };
+        let base = source.append("command line", format!("{}{shown}", edit.option));
         // The base is behind the file's last byte and the option's name before the value: there is room for `k=`.
         let at = base + edit.option.len();
         placed.push((base, format!("{}k={value}", " ".repeat(at.saturating_sub(2)))));
@@ -66,6 +71,11 @@ pub(super) fn read_edited<T: DeserializeOwned>(
         })?;
     }
     typed(&source, span, root).map(|file| (file, source))
+}
+
+/// Whether a key's value may be a secret, which no message shows.
+fn holds_secret(key: &str) -> bool {
+    key.split('.').any(|part| matches!(part.trim(), "headers" | "env"))
 }
 
 /// The names of the top-level keys, as far as the text can be read.
@@ -94,6 +104,9 @@ fn apply<'i>(root: &mut DeValue<'i>, edit: &Edit, base: usize, padded: &'i str) 
         let start = (key_at + offset).min(at);
         path.push((segment.trim().to_owned(), start..(start + segment.len()).min(at)));
         offset += segment.len() + 1;
+    }
+    if path.len() > MAX_DEPTH {
+        return Err((key_at..at, format!("the key has more than {MAX_DEPTH} parts"), None));
     }
     let value = edit.value.as_ref().map(|value| match value {
         Value::Guess(text) => guess(padded, text, at),

@@ -48,7 +48,7 @@ pub(super) enum Found {
 ///
 /// Where there is none, with the names there are and the likeliest one.
 pub fn find(name: &str) -> Result<ScenarioRef, ConfigError> {
-    match SCENARIOS.find(name, &[]) {
+    match SCENARIOS.find(name, &[], true) {
         Some(Found::File(path)) => Ok(ScenarioRef::File(path)),
         Some(Found::BuiltIn(name, _)) => Ok(ScenarioRef::BuiltIn(name.to_owned())),
         None => {
@@ -64,28 +64,30 @@ pub fn find(name: &str) -> Result<ScenarioRef, ConfigError> {
 }
 
 impl Shelf<'_> {
-    /// Finds a file by name or path; `beside` are folders to look into before the working folder.
-    pub(super) fn find(&self, name: &str, beside: &[PathBuf]) -> Option<Found> {
+    /// Finds a file by name or path; `beside` are further folders to look into. What a file says counts from the
+    /// file's folder first, what the command line says (`typed`) from the working folder.
+    pub(super) fn find(&self, name: &str, beside: &[PathBuf], typed: bool) -> Option<Found> {
         let path = Path::new(name);
         let is_path = name.contains(['/', '\\']);
         let file = if name.ends_with(".toml") { name.to_owned() } else { format!("{name}.toml") };
+        let in_folder = |folder: &PathBuf| [folder.join(name), folder.join(&file)];
         let mut candidates: Vec<PathBuf> = Vec::new();
-        if path.is_absolute() {
-            candidates.push(path.to_owned());
-            candidates.push(PathBuf::from(&file));
-        } else if is_path {
-            for folder in beside {
-                candidates.push(folder.join(name));
-                candidates.push(folder.join(&file));
+        if is_path || path.is_absolute() {
+            let here = [path.to_owned(), PathBuf::from(&file)];
+            let there = beside.iter().flat_map(in_folder);
+            if typed {
+                candidates.extend(here.into_iter().chain(there));
+            } else {
+                candidates.extend(there.chain(here));
             }
-            candidates.push(path.to_owned());
-            candidates.push(PathBuf::from(&file));
         } else {
-            for folder in beside {
-                candidates.push(folder.join(&file));
+            let here = [PathBuf::from(&file), Path::new(self.folder).join(&file)];
+            let there = beside.iter().map(|folder| folder.join(&file));
+            if typed {
+                candidates.extend(here.into_iter().chain(there));
+            } else {
+                candidates.extend(there.chain(here));
             }
-            candidates.push(PathBuf::from(&file));
-            candidates.push(Path::new(self.folder).join(&file));
         }
         // A bare name that is a file without an ending would be a surprise (`smoke`, a folder's script): only a path
         // or an ending names such a file.

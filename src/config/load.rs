@@ -14,7 +14,7 @@ use super::resolve_scenario;
 use super::scenario_file::ScenarioFile;
 use super::source::Source;
 use crate::model::plan::{Plan, UpstreamKind};
-use crate::model::playbook::Playbook;
+use crate::model::playbook::{Measure, Playbook};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -197,7 +197,7 @@ fn profile(
         Some(folder) => vec![folder.to_owned(), folder.join("../fault-profiles"), folder.join("fault-profiles")],
         None => vec![],
     };
-    match FAULT_PROFILES.find(name, &beside) {
+    match FAULT_PROFILES.find(name, &beside, out.source().is_option(&written.span())) {
         Some(Found::File(path)) => Some(find::read(&path).map(|source| (Arc::new(source), stem(&path)))),
         Some(Found::BuiltIn(name, text)) => {
             let source = Source::file(format!("{name}.toml (built-in)"), text.to_owned());
@@ -224,7 +224,7 @@ fn playbook(wanted: Option<&Path>) -> Result<Result<Resolved<Playbook>, Box<Diag
     // where one stands.
     let found = match wanted {
         None => builtin::text(&builtin::PLAYBOOKS, DEFAULT_PLAYBOOK).map(|text| Found::BuiltIn(DEFAULT_PLAYBOOK, text)),
-        Some(_) => PLAYBOOKS.find(&name, &[]),
+        Some(_) => PLAYBOOKS.find(&name, &[], true),
     };
     let (source, stem, origin) = match found {
         Some(Found::File(path)) => (find::read(&path)?, stem(&path), path.display().to_string()),
@@ -262,7 +262,7 @@ fn unmeasurable(plan: &Plan, playbook: &Playbook) -> Vec<String> {
         .criteria
         .iter()
         .filter_map(|criterion| match &criterion.measure {
-            crate::model::playbook::Measure::KeyAgent { agents: wanted, .. } => {
+            Measure::KeyAgent { agents: wanted, .. } => {
                 let none = wanted.iter().all(|agent| !agents.contains(&agent.as_str()));
                 none.then(|| format!("no step exercises the agents of {}: {}", criterion.id, wanted.join(", ")))
             }

@@ -20,6 +20,7 @@ mod resolve_journeys;
 mod resolve_playbook;
 mod resolve_scenario;
 mod resolve_target;
+mod resolve_upstreams;
 mod scenario_file;
 mod source;
 mod suggest;

@@ -4,6 +4,7 @@ use super::collector::Collector;
 use super::env;
 use super::resolve_target;
 use super::scenario_file::{ConditionFile, ExpectFile, FeederFile, JourneyFile, StepFile, Table};
+use super::suggest;
 use super::template::{self, Names};
 use super::value::{Node, OneOrMany, Quantity};
 use crate::model::journey::{Condition, Journey, JsonCheck, Step, ThinkTime};
@@ -271,10 +272,8 @@ fn json_check(out: &mut Collector, written: &Spanned<Node>) -> JsonCheck {
     let Node::Table(table) = written.get_ref() else { return JsonCheck::Equals(written.get_ref().to_json()) };
     let [(kind, value)] = table.as_slice() else {
         let title = if table.is_empty() { "an empty check" } else { "more than one check in one place" };
-        out.error(written.span(), title).help(format!(
-            "write a plain value, or a table with exactly one of {}",
-            super::suggest::list(CHECKS, "and")
-        ));
+        out.error(written.span(), title)
+            .help(format!("write a plain value, or a table with exactly one of {}", suggest::list(CHECKS, "and")));
         return JsonCheck::Exists(true);
     };
     let wrong = |out: &mut Collector, wanted: &str| {

@@ -4,6 +4,7 @@ use super::collector::Collector;
 use super::request::World;
 use super::resolve_journeys::{self, pointer};
 use super::resolve_target;
+use super::resolve_upstreams;
 use super::scenario_file::{
     GateFile, GaugesFile, HealthFile, LoadFile, MemoryFile, PressureFile, ProbesFile, ScenarioFile,
 };
@@ -40,7 +41,10 @@ pub(super) fn resolve(
             .help("it names the report's folder: no slashes");
     }
     let target = resolve_target::target(out, world, file.target.as_ref(), &file.allow_hosts);
-    let upstreams = resolve_target::upstreams(out, file.upstreams.as_ref(), &target, folder);
+    let upstreams = resolve_upstreams::upstreams(out, file.upstreams.as_ref(), &target, folder);
+    if let Some(written) = &file.target {
+        resolve_upstreams::check_names(out, written.get_ref(), &upstreams);
+    }
     let feeders = resolve_journeys::feeders(out, &file.data);
     let (journeys, endpoints) = resolve_journeys::journeys(out, &file.journey, &feeders);
     unused_data(out, file, &feeders);

@@ -1,28 +1,20 @@
-//! The app under test and what it talks to: [`TargetPlan`], headers, [`UpstreamPlan`].
+//! The app under test: [`TargetPlan`], and the headers that it is sent.
 
 use super::collector::Collector;
 use super::env::{self, EnvError};
 use super::request::World;
-use super::resolve_faults;
-use super::scenario_file::{ReferenceFile, SupabaseFile, Table, TargetFile, UpstreamsFile};
+use super::scenario_file::{ReferenceFile, Table, TargetFile};
 use super::template;
 use super::value::OneOrMany;
-use crate::model::fault::Delay;
-use crate::model::plan::{TargetPlan, UpstreamKind, UpstreamPlan};
+use crate::model::plan::TargetPlan;
 use crate::model::secret::Secret;
 use crate::units::{ByteSize, Span};
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
-use std::io::Read as _;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::collections::BTreeMap;
 use toml::Spanned;
 use url::{Host, Url};
 
 /// How long a command may take to get ready: HolisticOS's start takes 5 to 15 s on the small instance.
 const READY_WITHIN: Span = Span::from_secs(60);
-/// Seeds are test data; this keeps a wrong path from filling the memory.
-const MAX_SEED: u64 = 64 << 20;
 
 /// Fills in the environment; a missing variable is a mistake at the place that names it.
 fn expand(out: &mut Collector, world: &World<'_>, written: &Spanned<String>) -> String {
@@ -292,128 +284,6 @@ fn split(text: &str) -> Option<Vec<String>> {
     }
     words.extend(word);
     Some(words)
-}
-
-/// What the app talks to. An app by URL reaches its upstreams at the addresses written in the file. An app that
-/// firedrill starts is told the addresses, so they are free ports, unless the file says `fixed = true`: two runs on
-/// one machine must not collide.
-pub(super) fn upstreams(
-    out: &mut Collector,
-    written: Option<&Spanned<UpstreamsFile>>,
-    target: &TargetPlan,
-    folder: Option<&Path>,
-) -> Vec<UpstreamPlan> {
-    let by_url = matches!(target, TargetPlan::Url { .. });
-    let Some(written) = written else {
-        return if by_url {
-            vec![]
-        } else {
-            let openai = UpstreamKind::Openai { latency: NONE };
-            let supabase = UpstreamKind::Supabase { seed: BTreeMap::new(), latency: NONE };
-            vec![
-                UpstreamPlan { name: "openai".to_owned(), kind: openai, listen: None },
-                UpstreamPlan { name: "supabase".to_owned(), kind: supabase, listen: None },
-            ]
-        };
-    };
-    let file = written.get_ref();
-    let mut taken = HashMap::new();
-    let mut all = Vec::new();
-    if let Some(openai) = &file.openai {
-        let latency =
-            openai.get_ref().latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
-        let at =
-            Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
-        let listen = address(out, "openai", &at, by_url, &mut taken);
-        all.push(UpstreamPlan { name: "openai".to_owned(), kind: UpstreamKind::Openai { latency }, listen });
-    }
-    if let Some(supabase) = &file.supabase {
-        let span = supabase.span();
-        let supabase: &SupabaseFile = supabase.get_ref();
-        let latency = supabase.latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
-        let seed = supabase.seed.as_ref().map_or_else(BTreeMap::new, |seed| seed_rows(out, seed, folder));
-        let at = Address { listen: supabase.listen.as_ref(), fixed: supabase.fixed, span };
-        let listen = address(out, "supabase", &at, by_url, &mut taken);
-        all.push(UpstreamPlan { name: "supabase".to_owned(), kind: UpstreamKind::Supabase { seed, latency }, listen });
-    }
-    for (name, stub) in &file.stub {
-        if ["openai", "supabase"].contains(&name.get_ref().as_str()) || !template::is_name(name.get_ref()) {
-            out.error(name.span(), format!("a stub cannot be called `{}`", name.get_ref()))
-                .help("choose a name of letters, digits, `-` and `_` other than `openai` and `supabase`");
-        }
-        let answer = stub.get_ref().answer.as_ref().map_or(200, |status| out.number(status, "`answer`", 200, 599));
-        let at = Address { listen: stub.get_ref().listen.as_ref(), fixed: stub.get_ref().fixed, span: stub.span() };
-        let listen = address(out, name.get_ref(), &at, by_url, &mut taken);
-        all.push(UpstreamPlan { name: name.get_ref().clone(), kind: UpstreamKind::Stub { answer }, listen });
-    }
-    all
-}
-
-const NONE: Delay =
-    Delay { mean: Span::from_secs(0), jitter: Span::from_secs(0), shape: crate::model::fault::DelayShape::Constant };
-
-struct Address<'a> {
-    listen: Option<&'a Spanned<String>>,
-    fixed: bool,
-    span: std::ops::Range<usize>,
-}
-
-fn address(
-    out: &mut Collector,
-    name: &str,
-    at: &Address<'_>,
-    by_url: bool,
-    taken: &mut HashMap<SocketAddr, String>,
-) -> Option<SocketAddr> {
-    let Some(written) = at.listen else {
-        if by_url || at.fixed {
-            let why = if by_url { "an app that runs elsewhere must know where" } else { "`fixed` needs an address" };
-            out.error(at.span.clone(), format!("`{name}` has no address to listen on"))
-                .label(why)
-                .help("give it one and point the app there: listen = \"127.0.0.1:9101\"");
-        }
-        return None;
-    };
-    let listen: SocketAddr = match written.get_ref().replace("localhost:", "127.0.0.1:").parse() {
-        Ok(listen) => listen,
-        Err(_) => {
-            out.error(written.span(), format!("`{}` is not an address to listen on", written.get_ref()))
-                .help("write an IP address and a port, such as \"127.0.0.1:9101\"");
-            return None;
-        }
-    };
-    if listen.port() == 0 {
-        out.error(written.span(), "port 0 is no fixed address")
-            .help("leave `listen` away and a free port is chosen, or write a port from 1 to 65535");
-        return None;
-    }
-    if !listen.ip().is_loopback() {
-        out.warn(written.span(), format!("`{name}` listens on {listen}: other machines can reach it"));
-    }
-    if let Some(other) = taken.insert(listen, name.to_owned()) {
-        out.error(written.span(), format!("`{name}` listens where `{other}` does"))
-            .help("give each upstream a port of its own");
-    }
-    (by_url || at.fixed).then_some(listen)
-}
-
-fn seed_rows(out: &mut Collector, written: &Spanned<String>, folder: Option<&Path>) -> BTreeMap<String, Vec<Value>> {
-    let beside = folder.map(|folder| folder.join(written.get_ref())).filter(|path| path.is_file());
-    let path = beside.unwrap_or_else(|| written.get_ref().into());
-    let mut text = String::new();
-    let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_SEED + 1).read_to_string(&mut text));
-    let title = match read {
-        Err(error) => format!("cannot read `{}`: {error}", written.get_ref()),
-        Ok(length) if length as u64 > MAX_SEED => format!("`{}` is larger than 64 MiB", written.get_ref()),
-        Ok(_) => match serde_json::from_str(&text) {
-            Ok(rows) => return rows,
-            Err(error) => format!("`{}` is not a seed: {error}", written.get_ref()),
-        },
-    };
-    out.error(written.span(), title)
-        .help("a seed is a JSON object of tables, each a list of rows: { \"profiles\": [ { \"id\": \"…\" } ] }")
-        .help("its path counts from the scenario's folder, or from the working folder");
-    BTreeMap::new()
 }
 
 #[cfg(test)]

@@ -63,6 +63,18 @@ pub(super) fn has_placeholder(text: &str) -> bool {
     pieces(text).iter().any(|piece| matches!(piece, Piece::Placeholder(..)))
 }
 
+/// The placeholders of a text with their places; what else the text holds is nobody's business here.
+pub(super) fn placeholders(out: &Collector, written: &Spanned<String>) -> Vec<(String, Range<usize>)> {
+    let (text, span) = (written.get_ref(), written.span());
+    pieces(text)
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Placeholder(name, at) => Some((name.to_owned(), narrow(out, &span, text, at))),
+            Piece::Stray(..) => None,
+        })
+        .collect()
+}
+
 /// Whether a name can be used for a feeder or a saved value.
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')

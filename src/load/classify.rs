@@ -46,10 +46,11 @@ pub struct Judgement {
 /// | no | no | any | any | status |
 ///
 /// A condition without statuses means any 2xx. An unexpected 2xx (where 401 was expected, say) is `Status`: a
-/// check of the status would have shown it.
+/// check of the status would have shown it. A `degraded` rule that says nothing at all holds never, or it would
+/// call every answer a fallback.
 #[must_use]
 pub fn classify(expect: &Condition, degraded: Option<&Condition>, answer: Answer<'_>) -> Judgement {
-    if let Some(rule) = degraded
+    if let Some(rule) = degraded.filter(|rule| **rule != Condition::default())
         && status_holds(rule, answer.status)
         && content_faults(rule, answer).is_empty()
     {

@@ -103,6 +103,7 @@ fn a_degraded_rule_without_a_status_holds_for_2xx_only_and_all_its_parts_must_ho
     assert_eq!(outcome(&rule, 200, r#"{"a":1,"b":2}"#), Outcome::Degraded);
     rule.contains = Some("9".into());
     assert_eq!(outcome(&rule, 200, r#"{"a":1,"b":2}"#), Outcome::Ok);
+    assert_eq!(outcome(&Condition::default(), 200, "{}"), Outcome::Ok, "a rule that says nothing");
     // A body that is no JSON fulfils no JSON rule, not even "absent".
     assert_eq!(outcome(&condition(&[], &[("/x", JsonCheck::Exists(false))]), 200, "plain"), Outcome::Ok);
 }

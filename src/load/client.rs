@@ -76,7 +76,13 @@ pub(super) struct Arrived {
 impl Dialer {
     /// A dialer for a base URL.
     pub(super) fn new(base: &Url) -> Result<Self, LoadError> {
-        let refuse = |why: &str| LoadError::Url { url: base.to_string(), why: why.to_owned() };
+        let refuse = |why: &str| LoadError::Url { url: shown(base), why: why.to_owned() };
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(refuse("it holds credentials; put them into a header"));
+        }
+        if base.query().is_some() || base.fragment().is_some() {
+            return Err(refuse("it has a query or a fragment, which no step would send"));
+        }
         let host = match base.host() {
             Some(url::Host::Ipv4(ip)) => Host::Ip(ip.into()),
             Some(url::Host::Ipv6(ip)) => Host::Ip(ip.into()),
@@ -127,6 +133,15 @@ impl Dialer {
         let (sender, connection) = shaken;
         Ok(Connection { sender, driver: Driver { connection, ended: false }, idle_since: Instant::now() })
     }
+}
+
+/// A URL without the credentials that it may hold.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs that cannot hold credentials in the first place.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
 }
 
 /// TLS as every virtual user shares it: the system's roots are read once.

@@ -9,6 +9,7 @@
 //! - A user that is over reports so on goose's own channel for users that are done (the one it uses for its
 //!   `iterations`). Once all have, goose ends the attack by itself, within its tick of half a second: no kill
 //!   switch, no run time, several runs at once or in sequence.
+//! - goose installs a Ctrl-C handler unless there is one: whoever handles signals must do so before.
 //! - Metrics are off but their reset after the launch is not: with it off, goose prints to stdout.
 
 use super::client::Dialer;
@@ -34,8 +35,12 @@ use url::Url;
 
 /// How often a user that is over looks whether goose wants it to go, while others still walk.
 const LONG_NAP: Duration = Duration::from_millis(500);
-/// The same, once all are over and goose is about to end.
+/// The same, once all are over and goose is about to end; more with many users, whose waking would delay goose.
 const SHORT_NAP: Duration = Duration::from_millis(20);
+/// The longest of these.
+const LONGEST_SHORT_NAP: Duration = Duration::from_millis(100);
+/// What each user adds to it.
+const NAP_PER_USER: Duration = Duration::from_micros(20);
 /// Panics after which a user is given up. One is a bug of ours; more would be a loop of it.
 const PANICS_PER_USER: u32 = 3;
 
@@ -80,17 +85,18 @@ pub struct LoadSummary {
 /// If the plan cannot be sent at all, or goose refuses or ends early.
 pub async fn run(context: LoadContext) -> Result<LoadSummary, LoadError> {
     let LoadContext { plan, base_url, run_id, clock, recorder, stop } = context;
-    let base: Url = base_url
-        .parse()
-        .map_err(|error: url::ParseError| LoadError::Url { url: base_url.clone(), why: error.to_string() })?;
+    let base =
+        Url::parse(&base_url).map_err(|error| LoadError::Url { url: base_url.clone(), why: error.to_string() })?;
     let LoadPlan::Closed { users, ramp_up, graceful_stop, iterations, .. } = plan.load;
     if users == 0 {
         return Err(LoadError::Nothing("virtual users"));
     }
     let load_end = plan.load_end();
+    // First, because it refuses URLs that no later message should show.
+    let dialer = Arc::new(Dialer::new(&base)?);
     let walk = Arc::new(Walk {
         program: Program::compile(&plan, &base, &run_id)?,
-        dialer: Arc::new(Dialer::new(&base)?),
+        dialer,
         clock,
         recorder,
         users,
@@ -218,10 +224,10 @@ impl Fleet {
         };
         let mut berth = berth.lock().await;
         let Some(user) = &mut berth.user else {
-            let nap = if self.all_over.is_cancelled() { SHORT_NAP } else { LONG_NAP };
-            // Whichever comes first: the nap's end, or the news that all are over.
-            if timeout(nap, self.all_over.cancelled()).await.is_ok() {
-                sleep(SHORT_NAP).await;
+            // The nap ends early with the news that all are over.
+            if timeout(LONG_NAP, self.all_over.cancelled()).await.is_ok() {
+                let users = u32::try_from(self.users.len()).unwrap_or(u32::MAX);
+                sleep((SHORT_NAP + NAP_PER_USER.saturating_mul(users)).min(LONGEST_SHORT_NAP)).await;
             }
             return Turn::Again;
         };

@@ -165,7 +165,11 @@ mod tests {
         assert_eq!(check("nothing here").unwrap(), Vec::<String>::new());
         let mut out = String::new();
         let template: Template = "a{{{x}}}b".parse().unwrap();
-        template.render(&mut out, |name, out| -> Result<(), ()> { Ok(out.push_str(&name.to_uppercase())) }).unwrap();
+        let filled: Result<(), ()> = template.render(&mut out, |name, out| {
+            out.push_str(&name.to_uppercase());
+            Ok(())
+        });
+        filled.unwrap();
         assert_eq!(out, "a{X}b");
     }
 

@@ -10,9 +10,10 @@ use crate::model::timeline::Exemplar;
 use crate::record::{JourneyEnd, Recorder, Shard};
 use crate::units::{Offset, RunClock};
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request, Uri};
 use http_body_util::Full;
 use serde_json::Value;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,6 +27,11 @@ const KEEP_FOR_EVIDENCE: usize = 4 * 1024;
 /// The least pause after a step that reached nobody. Without it a user without think time would try tens of
 /// thousands of times a second while the app is down, which no user does.
 const PAUSE_AT_CLOSED_DOOR: Duration = Duration::from_millis(100);
+
+/// What a timer rounds up to. Sleeping so much shorter, a user begins up to a tick before its time (and then
+/// its intended start is its start), instead of up to a tick after it: response times show how late we really
+/// were, not how coarse the timer is.
+const TIMER_TICK: Duration = Duration::from_millis(1);
 
 /// What all virtual users of a run share.
 #[derive(Debug)]
@@ -86,6 +92,22 @@ pub(super) struct VirtualUser {
 struct Walker {
     journey: u16,
     user: u32,
+}
+
+/// What a step asked for.
+#[derive(Debug)]
+enum Target {
+    Sent(Method, Uri),
+    NotSent(String),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sent(method, uri) => write!(f, "{method} {uri}"),
+            Self::NotSent(text) => f.write_str(text),
+        }
+    }
 }
 
 impl VirtualUser {
@@ -163,11 +185,15 @@ impl VirtualUser {
     /// Waits for the intended start of the next step. False if the load ends first, when nothing may begin.
     async fn wait(&self) -> bool {
         let walk = &self.walk;
-        if self.intended > walk.clock.now() {
+        let ahead = self.intended.since(walk.clock.now());
+        if !ahead.is_zero() {
+            let due = walk.clock.instant(self.intended.min(walk.load_end));
+            // A user's own start stays exact to its side: the ramp's chart counts by it.
+            let due = if self.started && ahead > TIMER_TICK { due - TIMER_TICK } else { due };
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return false,
-                () = sleep_until(walk.clock.instant(self.intended.min(walk.load_end))) => {}
+                () = sleep_until(due) => {}
             }
         }
         !self.stop.is_cancelled() && walk.clock.now() < walk.load_end && self.intended < walk.load_end
@@ -177,16 +203,19 @@ impl VirtualUser {
     async fn step(&mut self, step: &CompiledStep, walker: Walker, values: &mut Values) -> Outcome {
         self.arrived.reset();
         let sent = self.walk.clock.now();
-        // Late by our own doing: kept, so that response times show it.
+        // If we are late by our own doing, response times show it.
         let intended = self.intended.min(sent);
-        let (request, judgement) = match step.request(values) {
+        let (target, judgement) = match step.request(values) {
             Ok(request) => {
                 self.shard.started();
                 self.walk.tally.steps.fetch_add(1, Ordering::Relaxed);
-                let line = format!("{} {}", request.method(), request.uri());
-                (line, self.exchange(step, request, sent, values).await)
+                // Cheap to keep; put into words only if it becomes evidence.
+                let target = Target::Sent(request.method().clone(), request.uri().clone());
+                (target, self.exchange(step, request, sent, values).await)
             }
-            Err(Unbuildable { request, why }) => (request, Judgement { outcome: Outcome::Unbuildable, why }),
+            Err(Unbuildable { request, why }) => {
+                (Target::NotSent(request), Judgement { outcome: Outcome::Unbuildable, why })
+            }
         };
         let done = self.walk.clock.now();
         let Judgement { outcome, why } = judgement;
@@ -211,7 +240,7 @@ impl VirtualUser {
                 at: done,
                 endpoint: step.endpoint,
                 user: walker.user,
-                request: redactor.line(&request),
+                request: redactor.line(&target.to_string()),
                 status: self.arrived.status,
                 outcome,
                 why: redactor.line(&why),

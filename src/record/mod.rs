@@ -2,6 +2,7 @@
 //! the roller that merges them every second and sends the result on as events.
 
 mod exemplars;
+mod outcomes;
 mod population;
 mod recorder;
 mod shard;

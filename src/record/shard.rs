@@ -1,6 +1,6 @@
 //! [`Shard`]: where a virtual user records. A shard's lock is shared by few users and held for a push or two.
 
-use super::exemplars::OUTCOMES;
+use super::outcomes::OUTCOMES;
 use super::times::Times;
 use crate::model::interval::{USER_SLICE_SECS, UserSlice};
 use crate::model::sample::{Class, EndpointId, Outcome, Sample};

@@ -1,0 +1,165 @@
+//! The files that ship must work, and keep the promises of their comments.
+
+use super::*;
+
+#[test]
+fn every_shipped_scenario_resolves_without_a_warning() {
+    for name in builtin_scenarios() {
+        let loaded = built_in(name, Overrides::default()).unwrap_or_else(|error| panic!("{name}:\n{error}"));
+        assert_eq!(loaded.warnings, Vec::<String>::new(), "{name}");
+        assert_eq!(loaded.plan.name, name);
+        assert_eq!(loaded.plan.source, "built-in");
+        assert!(!loaded.plan.describe.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn every_shipped_profile_fits_the_weekly_load() {
+    for name in builtin_fault_profiles() {
+        let overrides = Overrides { faults: Some(name.to_owned()), ..Overrides::default() };
+        let loaded = built_in("weekly-load", overrides).unwrap_or_else(|error| panic!("{name}:\n{error}"));
+        assert_eq!(loaded.warnings, Vec::<String>::new(), "{name}");
+        assert_eq!(loaded.plan.fault_profile.as_deref(), Some(name));
+        assert!(!loaded.plan.faults.is_empty());
+        for fault in &loaded.plan.faults {
+            assert!(
+                fault.window.until.is_some_and(|until| until < loaded.plan.load_end()),
+                "{} leaves no recovery",
+                fault.name
+            );
+        }
+    }
+}
+
+#[test]
+fn shipped_files_are_valid_by_themselves_and_found_by_name() {
+    let kinds = [
+        (FileKind::Scenario, "scenarios"),
+        (FileKind::FaultProfile, "fault-profiles"),
+        (FileKind::Playbook, "playbooks"),
+    ];
+    let mut seen = 0;
+    for (kind, folder) in kinds {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let valid =
+                validate(&path, &no_env, &provider_errors).unwrap_or_else(|error| panic!("{}", error.render(false)));
+            assert_eq!(valid.kind, kind, "{}", path.display());
+            assert_eq!(valid.warnings, Vec::<String>::new(), "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, builtin_scenarios().count() + builtin_fault_profiles().count() + builtin_playbooks().count());
+    let file = ScenarioRef::File("scenarios/weekly-load.toml".into());
+    for name in ["weekly-load", "weekly-load.toml", "scenarios/weekly-load", "scenarios/weekly-load.toml"] {
+        assert_eq!(find(name).unwrap(), file, "{name}");
+    }
+}
+
+#[test]
+fn the_file_and_the_built_in_are_the_same() {
+    for name in builtin_scenarios() {
+        let file = load_with(find(name).unwrap(), Overrides::default(), no_env).unwrap();
+        let mut inside = built_in(name, Overrides::default()).unwrap();
+        assert_eq!(file.plan.source, format!("scenarios/{name}.toml"));
+        inside.plan.source.clone_from(&file.plan.source);
+        assert_eq!(file.plan, inside.plan);
+        assert_eq!(file.playbook, inside.playbook);
+    }
+}
+
+#[test]
+fn the_quickstart_keeps_its_promises() {
+    let plan = built_in("quickstart", Overrides::default()).unwrap().plan;
+    let LoadPlan::Closed { users, graceful_stop, .. } = plan.load;
+    assert!(plan.load_end().plus(graceful_stop.get()) < Offset::from_secs(60), "it ends within a minute");
+    assert!((10..=20).contains(&users));
+    assert_eq!(plan.agents(), ["routine", "nutrition", "behavior", "circadian"]);
+    let fault = &plan.faults[0];
+    assert!(fault.window.from >= Offset::from_secs(12), "a baseline comes first");
+    assert!(fault.window.until.unwrap() <= Offset::from_secs(36), "and a recovery last");
+    assert!(plan.ballast.is_some());
+    assert!(plan.journeys.iter().any(|journey| journey.steps.iter().all(|step| step.agent.is_none())));
+    for step in plan.journeys.iter().flat_map(|journey| &journey.steps) {
+        assert!(step.deadline <= Span::from_secs(12), "{}", step.name);
+        assert!(step.agent.is_none() || step.degraded.is_some(), "{} has no rule for fallbacks", step.name);
+    }
+    assert_eq!(plan.headers["X-API-Key"].expose(), "firedrill-reference-key");
+}
+
+#[test]
+fn journeys_avoid_what_holisticos_makes_of_repeated_calls() {
+    for name in builtin_scenarios() {
+        let plan = built_in(name, Overrides::default()).unwrap().plan;
+        for journey in &plan.journeys {
+            let for_user = |agents: &[&str]| {
+                let hits = |step: &&firedrill::model::journey::Step| {
+                    step.path.contains("{user.id}")
+                        && step.expect.status == [200]
+                        && step.agent.as_deref().is_some_and(|agent| agents.contains(&agent))
+                };
+                journey.steps.iter().filter(hits).count()
+            };
+            assert!(for_user(&["routine", "circadian"]) <= 1, "{name}/{}: the second one waits for 30 s", journey.name);
+            let first = |agent: &str| journey.steps.iter().position(|step| step.agent.as_deref() == Some(agent));
+            if let Some(behavior) = first("behavior") {
+                for plan in ["routine", "nutrition"].into_iter().filter_map(first) {
+                    assert!(behavior < plan, "{name}/{}: behaviour after a plan always fails", journey.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_playbook_has_all_23_criteria_and_says_why_some_are_not_measured() {
+    let playbook = built_in("smoke", Overrides::default()).unwrap().playbook;
+    let ids: Vec<&str> = playbook.criteria.iter().map(|criterion| criterion.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "P0-outage",
+            "P0-data-loss",
+            "P0-security",
+            "P0-error-rate",
+            "P0-oom",
+            "P0-agents-down",
+            "P1-degraded-users",
+            "P1-key-agent",
+            "P1-cost",
+            "P1-database",
+            "P1-memory",
+            "P1-agent",
+            "P2-endpoint",
+            "P2-degraded-users",
+            "P2-alerts",
+            "P2-slow",
+            "P2-memory-cleanup",
+            "P2-agent-delay",
+            "P3-format",
+            "P3-docs",
+            "P3-enhancement",
+            "P3-logging",
+            "P3-optimise",
+        ]
+    );
+    let measured = playbook.criteria.iter().filter(|c| !matches!(c.measure, Measure::NotMeasured { .. })).count();
+    assert_eq!(measured, 11);
+    let memory = playbook.criteria.iter().find(|criterion| criterion.id == "P1-memory").unwrap();
+    assert_eq!(memory.measure, Measure::MemorySustained { above: ByteSize::mib(450), sustained: Span::from_secs(60) });
+    for criterion in &playbook.criteria {
+        assert!(criterion.id.starts_with(&criterion.severity.to_string()));
+        assert!(!criterion.says.is_empty() && !criterion.section.is_empty());
+    }
+}
+
+#[test]
+fn a_plan_survives_its_record() {
+    let overrides = Overrides { faults: Some("network-flaky".to_owned()), ..Overrides::default() };
+    let plan = built_in("weekly-load", overrides).unwrap().plan;
+    let json = serde_json::to_string(&plan).unwrap();
+    assert!(!json.contains("firedrill-reference-key"), "a key reached the record");
+    let mut back: firedrill::model::plan::Plan = serde_json::from_str(&json).unwrap();
+    back.headers.clone_from(&plan.headers);
+    assert_eq!(back, plan);
+}
