@@ -10,7 +10,7 @@ use firedrill::model::plan::{
 use firedrill::model::playbook::{Criterion, Measure, Playbook};
 use firedrill::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
 use firedrill::model::run_record::EndReason;
-use firedrill::model::sample::{Class, Outcome};
+use firedrill::model::sample::Outcome;
 use firedrill::model::timeline::{Exemplar, FaultRecord, Timeline};
 use firedrill::model::verdict::{CriterionResult, Decision, Origin, Severity, State, Verdict};
 use firedrill::units::{ByteSize, Offset, Seed, Share, Span};
@@ -32,7 +32,7 @@ const FAULT: &str = "openai-outage";
 // ---------------------------------------------------------------------------------------------------- fixtures
 
 fn share(text: &str) -> Share {
-    text.parse().unwrap()
+    text.parse().expect("the fixture writes shares")
 }
 
 fn secs(n: u64) -> Span {
@@ -370,7 +370,7 @@ impl Run {
 
 #[track_caller]
 fn result<'v>(verdict: &'v Verdict, id: &str) -> &'v CriterionResult {
-    verdict.criteria.iter().find(|criterion| criterion.id == id).unwrap()
+    verdict.criteria.iter().find(|criterion| criterion.id == id).expect("the playbook has it")
 }
 
 /// The ids of all breached criteria.
@@ -543,13 +543,27 @@ fn doubts_and_notes() {
     assert!(verdict.trust.doubts[0].contains("was the app ever there?"));
     assert_eq!(verdict.decision, Decision::NoGo, "a dead target never passes");
 
+    // An app that hangs leaves no outcomes, only users who wait.
+    let mut run = Run::well(120);
+    run.fault(60..120, 5);
+    for endpoint in ALL {
+        run.without(endpoint, 60..120);
+    }
+    assert!(run.judge().sentence.contains("no step had an outcome while openai-outage was on (1:00–2:00)"));
     let mut run = Run::well(60);
+    run.steps(ROUTINE, 59..60, 30, Outcome::Unfinished);
+    assert_eq!(run.judge().decision, Decision::Go, "without time to finish, any run ends in the midst of steps");
+    let LoadPlan::Closed { graceful_stop, .. } = &mut run.plan.load;
+    *graceful_stop = secs(30);
+    assert!(run.judge().sentence.contains("30 steps were still waiting for an answer 30s after"));
+
+    let mut run = Run::well(70);
     run.timeline.warnings.push("look".into());
     run.died(30, 11, false, false);
     run.plan.ballast = Some(Ballast { size: ByteSize::mib(100), from: Offset::ZERO, ramp: secs(1), hold: secs(1) });
     insta::assert_snapshot!(run.judge().trust.notes.join("\n"), @r"
     memory pressure was planned but never held
-    probing's cost: 12 health checks kept the app busy for 2s each, 40% of the run
+    probing's cost: 14 health checks kept the app busy for 2s each, 40% of the run
     warning: the app's process was ended by signal 11 at 0:30, not for lack of memory
     1 warning during the run
     ");
@@ -726,6 +740,11 @@ fn deaths_for_lack_of_memory() {
     let verdict = run.judge();
     assert_eq!(breached(&verdict), ["P0-oom"]);
     insta::assert_snapshot!(verdict.sentence, @"NO-GO: P0 — the app was killed for lack of memory at 505MiB of its limit of 512MiB at 0:30");
+    let mut near = Run::well(60);
+    near.memory(20..30, 510);
+    let verdict = near.judge();
+    assert_eq!(result(&verdict, "P0-oom").state, State::Clear);
+    assert_eq!(result(&verdict, "P0-oom").closest.as_ref().unwrap().value, (510_u64 << 20) as f64);
     let mut aborted = Run::well(60);
     aborted.died(30, 6, false, true);
     assert_eq!(breached(&aborted.judge()), ["P0-oom"]);
@@ -1204,6 +1223,8 @@ fn timeline() -> impl Strategy<Value = Timeline> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn never_panics_and_always_explains_itself(timeline in timeline(), ended in moment(), fast: bool) {
         let mut plan = plan(60);
@@ -1257,13 +1278,15 @@ fn an_hour_is_judged_quickly() {
         run.plan.endpoints.push(Endpoint { name: format!("endpoint-{endpoint}"), ..template.clone() });
         run.steps(endpoint, 0..3_600, 3, Outcome::Ok).steps(endpoint, 0..3_600, 1, Outcome::Status);
     }
+    // The dearest case: an agent that is broken in every window, with journeys to show for it.
+    run.turn(BEHAVIOR, 0..3_600, Outcome::Degraded);
+    run.timeline.journeys =
+        (0..3_600).map(|second| JourneyInterval { second, degraded: 1, ..JourneyInterval::default() }).collect();
     run.users(0..3_600, 200, 0).fault(1_000..1_300, 50).fault(2_000..2_030, 50);
     let started = tokio::time::Instant::now();
     let verdict = run.judge();
     let took = started.elapsed();
-    assert_eq!(breached(&verdict), Vec::<&str>::new());
+    assert_eq!(breached(&verdict), ["P1-agent"]);
     println!("judged an hour in {took:?}");
     assert!(took < Duration::from_secs(30), "{took:?}");
-    assert!(verdict.criteria.iter().all(|criterion| criterion.id.starts_with('P')));
-    assert_eq!(Outcome::Ok.class(), Some(Class::Ok));
 }
