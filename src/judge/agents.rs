@@ -96,7 +96,7 @@ pub(super) fn failing(ctx: &Context<'_>, over: Share, window: Span, min: u32) ->
                 phrase: &phrase,
                 story: &|sight| broken(&agent.name, &sight.tally),
                 evidence: &|exemplar| of_agent(agent, exemplar),
-                qualifies: &|window| journeys.hit(window, ctx.segments.end()),
+                qualifies: &|window| journeys.hit(window),
             },
             &mut gathered,
         );
@@ -121,6 +121,8 @@ pub(super) fn failing(ctx: &Context<'_>, over: Share, window: Span, min: u32) ->
 struct Journeys {
     known: bool,
     endings: Vec<(u64, u64, u64)>,
+    /// The last second in which one ended badly.
+    last_bad: Option<u64>,
 }
 
 impl Journeys {
@@ -131,7 +133,7 @@ impl Journeys {
                 .get(usize::from(journey))
                 .is_some_and(|j| j.steps.iter().any(|step| step.agent.as_deref() == Some(agent.name.as_str())))
         };
-        let endings = ctx
+        let endings: Vec<(u64, u64, u64)> = ctx
             .timeline
             .journeys
             .iter()
@@ -141,7 +143,8 @@ impl Journeys {
                 (e.second, bad, bad.saturating_add(e.completed))
             })
             .collect();
-        Self { known: !ctx.timeline.journeys.is_empty(), endings }
+        let last_bad = endings.iter().filter(|(_, bad, _)| *bad > 0).map(|(second, _, _)| *second).max();
+        Self { known: !ctx.timeline.journeys.is_empty(), endings, last_bad }
     }
 
     fn sum(&self, from: u64, to: u64) -> (u64, u64) {
@@ -153,8 +156,8 @@ impl Journeys {
 
     /// Whether a journey ended badly in the window, or later: a journey can end long after its failing step.
     /// Without any record of journeys, a step that fails is a journey that fails.
-    fn hit(&self, window: Stretch, end: u64) -> bool {
-        !self.known || self.sum(window.from, end).0 > 0
+    fn hit(&self, window: Stretch) -> bool {
+        !self.known || self.last_bad.is_some_and(|second| second >= window.from)
     }
 
     fn told(&self, window: Stretch, end: u64) -> String {
@@ -212,13 +215,13 @@ pub(super) fn all_down(ctx: &Context<'_>, under: Share, window: Span, min: u32) 
         for place in places(group, length, together.seconds()) {
             let each: Vec<Tally> = ctx.agents.iter().map(|a| a.series.sum(place.from, place.to)).collect();
             let healths: Vec<Health> = each.iter().map(health).collect();
-            let measured = healths.iter().filter(|h| **h != Health::Unknown).count();
+            let measured = each.iter().any(|t| t.n >= u64::from(min).max(1));
             let tally = each.iter().fold(Tally::default(), |sum, t| sum.plus(t));
             let Some(bounds) = wilson(tally.ok, tally.n, z) else { continue };
             let sight =
                 Sight { window: place, tally, hits: tally.ok, observed: tally.ok as f64 / tally.n as f64, bounds };
             let alive = healths.contains(&Health::Alive);
-            if measured == 0 {
+            if !measured {
                 // Too few tries of everything; still no "clear" if the whole stretch looks dead.
                 if group.stretches.contains(&place) && !alive && tally.n > 1 {
                     keep(&mut suspect, sight);

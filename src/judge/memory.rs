@@ -61,7 +61,7 @@ pub(super) fn deaths(ctx: &Context<'_>) -> Vec<Death> {
         match &event.what {
             TargetChange::Started { pid } => {
                 if running.is_some_and(|before| before != *pid) {
-                    let last = readings.iter().rev().find(|reading| reading.at <= event.at);
+                    let last = readings.iter().rev().find(|reading| reading.at < event.at);
                     let oom = last.is_some_and(|r| r.limit.is_some_and(|l| r.used as f64 >= AT_LIMIT * l as f64));
                     let how = format!("was another process from one moment to the next (now pid {pid})");
                     deaths.push(Death { at: event.at, how, oom });
@@ -101,7 +101,7 @@ pub(super) fn oom(ctx: &Context<'_>) -> Gathered {
     for death in deaths(ctx).into_iter().filter(|death| death.oom) {
         let second = death.at.second();
         let within = Stretch { from: second, to: second.saturating_add(1) };
-        let last = readings.iter().rev().find(|reading| reading.at <= death.at);
+        let last = readings.iter().rev().find(|reading| reading.at < death.at);
         let size = last.map_or_else(String::new, |r| match r.limit {
             Some(limit) => format!(" at {} of its limit of {}", ByteSize(r.used), ByteSize(limit)),
             None => format!(" at {}", ByteSize(r.used)),

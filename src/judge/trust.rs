@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::memory;
 use super::words;
+use crate::model::plan::LoadPlan;
 use crate::model::reading::Reading;
 use crate::model::run_record::EndReason;
 use crate::model::sample::Outcome;
@@ -23,6 +24,10 @@ const ACCIDENTS: usize = 2;
 /// Steps that could not be built are the scenario's fault; more than this share of them and it is the scenario
 /// that was tested.
 const UNBUILDABLE: f64 = 0.01;
+
+/// Time to finish after which steps of half the users still under way mean that the app hangs, and not that the
+/// run's end happened to fall into them.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Reasons to doubt the run, and what else a reader should know.
 pub(super) fn examine(ctx: &Context<'_>) -> Trust {
@@ -89,7 +94,17 @@ fn steps(ctx: &Context<'_>, trust: &mut Trust) {
             words::counted(built, "step")
         ));
     }
-    if unfinished > 0 && classed > 0 {
+    let LoadPlan::Closed { users, graceful_stop, .. } = ctx.plan.load;
+    let stuck = *ctx.end == EndReason::Completed
+        && graceful_stop.get() >= GRACE
+        && unfinished > 0
+        && unfinished.saturating_mul(2) >= u64::from(users);
+    if stuck && classed > 0 {
+        trust.doubts.push(format!(
+            "{} were still waiting for an answer {graceful_stop} after the load's end: what they met is not known",
+            words::counted(unfinished, "step")
+        ));
+    } else if unfinished > 0 && classed > 0 {
         trust
             .notes
             .push(format!("{} unfinished at the end; they count neither way", words::counted(unfinished, "step")));
@@ -133,6 +148,15 @@ fn faults(ctx: &Context<'_>, trust: &mut Trust) {
             .push(format!("no fault ever hit a request ({}): the app was only tested without", words::list(&idle)));
     } else {
         trust.notes.push(format!("never hit a request, so nothing is said about it: {}", words::list(&idle)));
+    }
+    if ctx.all.total().n > 0 {
+        for group in ctx.segments.groups(1).iter().filter(|group| !group.calm) {
+            let stretch = group.stretches[0];
+            if ctx.all.sum(stretch.from, stretch.to).n == 0 {
+                let when = ctx.segments.during(stretch);
+                trust.doubts.push(format!("no step had an outcome {when}: nothing is known about that time"));
+            }
+        }
     }
     if ctx.plan.ballast.is_some() && !ctx.timeline.pressure.iter().any(|mark| mark.held > 0) {
         trust.notes.push("memory pressure was planned but never held".to_owned());

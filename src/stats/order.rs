@@ -1,5 +1,7 @@
 //! [`quantile_ranks`]: how well a percentile is known, by order statistics.
 
+use super::normal::upper_tail;
+
 /// Ranks (from 1) of the ordered records between which a quantile lies; `None` where there are too few records
 /// for a bound on that side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +28,18 @@ pub fn quantile_ranks(n: u64, q: f64, alpha: f64) -> RankInterval {
     }
 }
 
+/// Beyond this many records the binomial is as good as normal (to a rank or two in thousands), and summing it up
+/// would take longer and longer.
+const EXACT: u64 = 1_000_000;
+
 /// The largest `k` with P(X ≤ k) ≤ `limit` for X binomial with `n` tries of chance `p`.
 fn largest_below(n: u64, p: f64, limit: f64) -> Option<u64> {
     let tries = n as f64;
     let spread = (tries * p * (1.0 - p)).sqrt();
+    if n > EXACT {
+        let rank = tries * p - quantile_of_normal(limit) * spread - 1.0;
+        return (rank >= 0.0).then_some((rank as u64).min(n));
+    }
     // What lies further than twelve standard deviations out is too little to matter to any limit in use, and
     // starting there keeps the sum short for millions of records.
     let start = (tries * p - 12.0 * spread - 30.0).max(0.0) as u64;
@@ -47,6 +57,16 @@ fn largest_below(n: u64, p: f64, limit: f64) -> Option<u64> {
         mass *= odds * (n - k) as f64 / (k + 1) as f64;
     }
     found
+}
+
+/// The `z` that a standard normal variable exceeds with this chance, for chances below a half.
+fn quantile_of_normal(chance: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 38.0);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if upper_tail(middle) > chance { low = middle } else { high = middle }
+    }
+    high
 }
 
 /// The natural logarithm of `n`!.
@@ -69,6 +89,13 @@ mod tests {
     fn stirling_meets_the_exact_sum() {
         let exact: f64 = (2..=40_u64).map(|k| (k as f64).ln()).sum();
         assert!((ln_factorial(40) - exact).abs() < 1e-10);
+    }
+
+    #[test]
+    fn many_records_go_on_where_the_exact_ones_end() {
+        let (below, above) = (quantile_ranks(EXACT, 0.95, 0.01), quantile_ranks(EXACT + 1, 0.95, 0.01));
+        assert!(below.low.unwrap().abs_diff(above.low.unwrap()) <= 3, "{below:?} {above:?}");
+        assert!(below.high.unwrap().abs_diff(above.high.unwrap()) <= 3, "{below:?} {above:?}");
     }
 
     proptest! {
