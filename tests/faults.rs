@@ -279,6 +279,12 @@ async fn a_client_that_gives_up_on_a_hang_is_let_go() {
     let bench = bench(vec![rule("hang", "openai", Injection::Timeout { after: None })]).await;
     let answer = timeout(Duration::from_millis(100), bench.chat(CHAT)).await;
     assert!(answer.is_err(), "nothing is answered");
+    // Once a client has sent its FIN, its connection is not held any longer.
+    let mut socket = TcpStream::connect(bench.openai).await.unwrap();
+    socket.write_all(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    socket.shutdown().await.unwrap();
+    let end = timeout(PATIENCE, socket.read(&mut [0; 16])).await.expect("the connection ends");
+    assert_eq!(end.unwrap(), 0);
     // What is not hit goes on as ever.
     let health = bench.client.get(format!("http://{}/__firedrill/healthz", bench.openai)).send().await.unwrap();
     assert_eq!(health.status(), 200);
