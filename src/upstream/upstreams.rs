@@ -48,8 +48,10 @@ pub fn known_errors(kind: &UpstreamKind) -> &'static [&'static str] {
 }
 
 struct Listening {
-    plan: UpstreamPlan,
+    name: String,
     address: SocketAddr,
+    url: String,
+    variables: BTreeMap<String, String>,
     upstream: Arc<Upstream>,
 }
 
@@ -64,7 +66,7 @@ pub struct Upstreams {
 
 impl std::fmt::Debug for Upstreams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map().entries(self.listening.iter().map(|l| (&l.plan.name, l.address))).finish()
+        f.debug_map().entries(self.listening.iter().map(|l| (&l.name, l.address))).finish()
     }
 }
 
@@ -103,7 +105,13 @@ impl Upstreams {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             let upstream = Arc::new(Upstream::new(plan.name.clone(), index, mock, shared.clone()));
             tasks.spawn(accept(listener, Arc::clone(&upstream), tasks.clone(), stop.clone()));
-            listening.push(Listening { plan: plan.clone(), address, upstream });
+            listening.push(Listening {
+                name: plan.name.clone(),
+                address,
+                url: environment::url(&plan.kind, address),
+                variables: environment::variables(plan, address),
+                upstream,
+            });
         }
         Ok(Self { listening, clock, tasks, _stop_on_drop: stop.clone().drop_guard(), stop })
     }
@@ -125,13 +133,13 @@ impl Upstreams {
     /// An upstream's base URL as its clients want it: with `/v1` for OpenAI, without a path otherwise.
     #[must_use]
     pub fn url(&self, name: &str) -> Option<String> {
-        self.find(name).map(|listening| environment::url(&listening.plan.kind, listening.address))
+        self.find(name).map(|listening| listening.url.clone())
     }
 
     /// The environment that points an app at these upstreams.
     #[must_use]
     pub fn environment(&self) -> BTreeMap<String, String> {
-        self.listening.iter().flat_map(|l| environment::variables(&l.plan, l.address)).collect()
+        self.listening.iter().flat_map(|listening| listening.variables.clone()).collect()
     }
 
     /// Ends every connection at once, also hung ones, gives the addresses back, and sends the last counts.
@@ -145,7 +153,7 @@ impl Upstreams {
     }
 
     fn find(&self, name: &str) -> Option<&Listening> {
-        self.listening.iter().find(|listening| listening.plan.name == name)
+        self.listening.iter().find(|listening| listening.name == name)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `POST /v1/chat/completions`: reads the request, and answers it whole or as a stream.
 
+use super::completion::{Completion, FINGERPRINT, identifier};
 use super::content::{self, Prompt};
 use super::errors::{CATALOGUE, invalid, not_json, unknown_model};
 use super::models::{Model, Purpose, find};
@@ -60,41 +61,6 @@ enum Stop {
 #[derive(Deserialize)]
 struct ResponseFormat {
     r#type: String,
-}
-
-/// A completion, before it is decided how it travels.
-#[derive(Clone, Debug)]
-pub struct Completion {
-    /// `chatcmpl-…`.
-    pub id: String,
-    /// Unix seconds.
-    pub created: i64,
-    /// The snapshot that answers.
-    pub model: String,
-    /// What each choice says.
-    pub content: String,
-    /// How many choices there are.
-    pub choices: u64,
-    /// Why it ends.
-    pub finish: &'static str,
-    /// Tokens of the prompt.
-    pub prompt_tokens: u64,
-    /// Tokens of all choices.
-    pub completion_tokens: u64,
-}
-
-impl Completion {
-    /// The `usage` object.
-    pub fn usage(&self) -> Value {
-        json!({
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "total_tokens": self.prompt_tokens + self.completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0,
-                                          "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
-        })
-    }
 }
 
 /// The answer, and what it reserves of the limits: the model and its tokens.
@@ -198,7 +164,7 @@ fn whole(completion: &Completion) -> Answer {
     let body = json!({
         "id": completion.id, "object": "chat.completion", "created": completion.created, "model": completion.model,
         "choices": choices, "usage": completion.usage(), "service_tier": "default",
-        "system_fingerprint": stream::FINGERPRINT,
+        "system_fingerprint": FINGERPRINT,
     });
     let mut answer = Answer::json(StatusCode::OK, &body);
     answer.tokens_in = completion.prompt_tokens;
@@ -221,9 +187,4 @@ fn context_exceeded(model: &Model, tokens: u64) -> Answer {
         || invalid("context length exceeded", Some("messages"), Some("context_length_exceeded")),
         |error| error.answer(&values),
     )
-}
-
-/// An identifier that is the same for the same request of a run with the same seed.
-pub fn identifier(prefix: &str, seed: Seed, number: u64) -> String {
-    format!("{prefix}{:016x}{:016x}", seed.draw(&[number, 0]), seed.draw(&[number, 1]))
 }

@@ -1,6 +1,7 @@
 //! [`OpenAi`]: the mock's front: which call it is, whether it may be made, and the headers of every answer.
 
-use super::chat::{self, identifier};
+use super::chat;
+use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
 use super::limits::Limits;
 use super::{embeddings, models};

@@ -1,12 +1,9 @@
 //! The events of a streamed chat completion, in OpenAI's order, each made when it is about to be sent.
 
-use super::chat::Completion;
+use super::completion::{Completion, FINGERPRINT};
 use super::tokens;
 use bytes::Bytes;
 use serde_json::{Value, json};
-
-/// The `system_fingerprint` of every answer.
-pub const FINGERPRINT: &str = "fp_firedrill";
 
 enum Next {
     Role,

@@ -7,7 +7,7 @@ use super::relations::{self, Relation};
 use super::select::{Embed, Item};
 use super::store::Store;
 use super::table::{RowNumber, Table};
-use super::value::{Cell, Literal};
+use super::value::{Cell, Literal, SortKey};
 use crate::upstream::answer::Answer;
 use http::StatusCode;
 use std::cmp::Ordering;
@@ -109,30 +109,29 @@ fn page(store: &Store, name: &str, table: &Table, query: &Query, preferences: &P
     Page { numbers, total, offset }
 }
 
-fn sort(table: &Table, numbers: &mut [RowNumber], order: &[Order]) {
+fn sort(table: &Table, numbers: &mut Vec<RowNumber>, order: &[Order]) {
     if order.is_empty() {
         return;
     }
+    let keys = |number: RowNumber| -> Vec<Option<SortKey>> {
+        let key = |by: &Order| by.column.resolve(table.cell(number, &by.column.column)).sort_key();
+        order.iter().map(key).collect()
+    };
+    let mut keyed: Vec<_> = numbers.iter().map(|number| (keys(*number), *number)).collect();
     // Stable: rows that are equal stay in order of insertion.
-    numbers.sort_by(|a, b| {
-        order
-            .iter()
-            .map(|key| {
-                let value = |number| key.column.resolve(table.cell(number, &key.column.column));
-                let (a, b) = (value(*a), value(*b));
-                match (&*a, &*b) {
-                    (Cell::Null, Cell::Null) => Ordering::Equal,
-                    (Cell::Null, _) if key.nulls_first => Ordering::Less,
-                    (Cell::Null, _) => Ordering::Greater,
-                    (_, Cell::Null) if key.nulls_first => Ordering::Greater,
-                    (_, Cell::Null) => Ordering::Less,
-                    (a, b) if key.descending => b.order(a),
-                    (a, b) => a.order(b),
-                }
-            })
-            .find(|order| order.is_ne())
-            .unwrap_or(Ordering::Equal)
+    keyed.sort_by(|(a, _), (b, _)| {
+        let compared = a.iter().zip(b).zip(order).map(|((a, b), by)| match (a, b) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) if by.nulls_first => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) if by.nulls_first => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(a), Some(b)) if by.descending => b.cmp(a),
+            (Some(a), Some(b)) => a.cmp(b),
+        });
+        compared.fold(Ordering::Equal, Ordering::then)
     });
+    *numbers = keyed.into_iter().map(|(_, number)| number).collect();
 }
 
 /// Makes the indexes that a read of large tables needs, under a short write lock of their own.

@@ -1,8 +1,7 @@
 //! [`Table`]: the rows of one table, with hash indexes made where requests need them.
 
 use super::filter::Node;
-use super::value::{Cell, Literal};
-use std::cmp::Ordering;
+use super::value::{Cell, Literal, SortKey};
 use std::collections::{BTreeMap, HashMap};
 
 /// Columns that a table may grow.
@@ -156,7 +155,6 @@ impl Table {
     pub fn select(&self, conditions: &[Node]) -> Vec<RowNumber> {
         let holds = |row: &Row| {
             let cell = |column: &str| self.place(column).map_or(&NULL, |place| row.cell(place));
-            // Told apart by borrow: the closure must outlive one row only.
             conditions.iter().all(|condition| condition.holds(&cell) == Some(true))
         };
         match self.candidates(conditions) {
@@ -170,7 +168,9 @@ impl Table {
         if values.iter().any(|(_, cell)| matches!(cell, Cell::Null)) {
             return None;
         }
-        let same = |row: &Row| values.iter().all(|(place, cell)| row.cell(*place).order(cell) == Ordering::Equal);
+        let wanted: Vec<(usize, Option<SortKey>)> =
+            values.iter().map(|(place, cell)| (*place, cell.sort_key())).collect();
+        let same = |row: &Row| wanted.iter().all(|(place, key)| row.cell(*place).sort_key() == *key);
         if self.len() > FEW && !values.iter().any(|(place, _)| self.indexes.contains_key(place)) {
             self.build_index(values.first()?.0);
         }

@@ -23,6 +23,19 @@ pub enum Cell {
     Json(Box<str>),
 }
 
+/// What a cell sorts by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SortKey {
+    /// A boolean, false first.
+    Bool(bool),
+    /// A number, as bits that sort alike.
+    Number(u64),
+    /// A timestamp in microseconds.
+    Time(i64),
+    /// Anything else, by its bytes.
+    Text(Box<str>),
+}
+
 impl Cell {
     /// The cell for a value that is written to `column`. Timestamps get their offset, as `timestamptz` columns do:
     /// the app's freshness logic breaks on naive ones (observed on HolisticOS).
@@ -90,20 +103,20 @@ impl Cell {
         }
     }
 
-    /// The order of two cells in a column, nulls aside.
-    pub fn order(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Number(a), Self::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),
-            (Self::Text(a), Self::Text(b)) => {
-                // Timestamps that we normalised sort as text; only foreign ones need to be understood.
-                let normal = |text: &str| text.ends_with("+00:00");
-                if looks_like_timestamp(a) && looks_like_timestamp(b) && !(normal(a) && normal(b)) {
-                    micros(a).cmp(&micros(b))
-                } else {
-                    a.cmp(b)
-                }
+    /// Its place in the order of a column; `None` for null. A total order whatever a column holds, as sorting needs.
+    pub fn sort_key(&self) -> Option<SortKey> {
+        match self {
+            Self::Null => None,
+            Self::Bool(value) => Some(SortKey::Bool(*value)),
+            Self::Number(number) => number.as_f64().map(|number| {
+                // Adding zero turns −0 into 0; the bits of floats sort as numbers once the signs are dealt with.
+                let bits = (number + 0.0).to_bits();
+                SortKey::Number(if bits >> 63 == 0 { bits | 1 << 63 } else { !bits })
+            }),
+            Self::Text(text) if looks_like_timestamp(text) => {
+                Some(micros(text).map_or_else(|| SortKey::Text(text.clone()), SortKey::Time))
             }
-            _ => self.as_text().cmp(&other.as_text()),
+            Self::Text(text) | Self::Json(text) => Some(SortKey::Text(text.clone())),
         }
     }
 
