@@ -1,5 +1,7 @@
 //! The probes against small real servers and processes.
 
+#![allow(clippy::unwrap_used)] // its exemption for tests does not reach their helpers
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,6 +1,8 @@
 //! The app under test as firedrill starts, limits, presses and ends it: with real processes, and where the machine
 //! allows it with real control groups and the kernel's own out-of-memory kills.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // their exemption for tests does not reach helpers
+
 use firedrill::model::event::{EventSink, RunEvent};
 use firedrill::model::memory_group::MemoryGroup;
 use firedrill::model::plan::{Ballast, TargetPlan};
@@ -25,7 +27,9 @@ kept = []
 class App(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         what, _, value = self.path.strip("/").partition("/")
-        if what == "grow": kept.append(bytearray(os.urandom(1) * (int(value) << 20)))
+        if what == "grow":
+            kept.append(bytearray(int(value) << 20))
+            for page in range(0, len(kept[-1]), 4096): kept[-1][page] = 1
         if what == "worker": subprocess.Popen([sys.executable, "-c", "x = bytearray(b'x' * (%s << 20))\nimport time; time.sleep(60)" % value])
         if what == "exit": os._exit(int(value))
         if what == "signal": os.kill(os.getpid(), int(value))

@@ -182,8 +182,8 @@ impl Holder {
         match self {
             Self::Reserve(reserve) => reserve(bytes).map(|()| bytes).map_err(|e| e.to_string()),
             Self::Helper(helper) => {
-                let sent = helper.orders.write_all(format!("hold {bytes}\n").as_bytes()).await;
-                sent.map_err(|_| ended())?;
+                // A helper that refused is gone by now, but its reason is still to be read.
+                let _ = helper.orders.write_all(format!("hold {bytes}\n").as_bytes()).await;
                 loop {
                     let line = helper.answers.next_line().await.ok().flatten().ok_or_else(ended)?;
                     match line.split_once(' ') {
@@ -227,5 +227,5 @@ impl Holder {
 }
 
 fn ended() -> String {
-    "its process ended before its time".to_owned()
+    "its process ended before its time (it does when the app ends, and its memory group with it)".to_owned()
 }

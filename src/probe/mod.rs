@@ -8,5 +8,7 @@ pub mod harness;
 mod health;
 mod memory;
 mod prometheus;
+mod run;
 
-pub use context::{ProbeContext, run};
+pub use context::ProbeContext;
+pub use run::run;

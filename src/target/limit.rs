@@ -249,6 +249,28 @@ mod tests {
         assert_eq!(locate("4:memory:/x\n", UNIFIED), None);
     }
 
+    /// A v2 tree of plain files: what is written where. What a kernel makes of it needs a kernel with v2.
+    #[test]
+    fn a_v2_group_is_furnished_beside_ours() {
+        let tree = tempfile::tempdir().unwrap();
+        let (mount, own) = (tree.path().to_owned(), tree.path().join("user.slice/a.scope"));
+        fs::create_dir_all(&own).unwrap();
+        for dir in [&mount.join("user.slice"), &own] {
+            fs::write(dir.join("cgroup.controllers"), "cpu memory\n").unwrap();
+            fs::write(dir.join("cgroup.subtree_control"), "memory\n").unwrap();
+        }
+        fs::write(mount.join("user.slice/memory.max"), "1000000\n").unwrap();
+        let place = Place { kind: GroupKind::V2, mount: mount.clone(), dir: own.clone() };
+        let group = create_in(&own, "firedrill-x-1", 2_000_000, &place).unwrap();
+        let read = |dir: &Path, file: &str| fs::read_to_string(dir.join(file)).unwrap();
+        assert_eq!(read(&group.dir, "memory.max"), "2000000");
+        assert_eq!(read(&group.dir, "memory.swap.max"), "0");
+        assert_eq!((read(&group.dir, "cgroup.procs"), read(&own, "cgroup.procs")), ("0".into(), "0".into()));
+        assert_eq!(group.limit, Some(1_000_000), "the enclosing group is narrower");
+        let refused = create_in(&mount, "firedrill-x-1", 1, &place).unwrap_err();
+        assert!(refused.ends_with("no memory controller there"), "{refused}");
+    }
+
     #[test]
     fn names_bear_any_run_id() {
         assert_eq!(group_name("../2026 x", 7), "firedrill-..2026x-7");

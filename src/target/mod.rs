@@ -4,8 +4,10 @@
 //! app's parent and ends with us: whatever becomes of firedrill, nothing that it started stays behind.
 
 mod applog;
+mod command;
 mod connect;
 mod descent;
+mod elsewhere;
 mod error;
 pub mod exec;
 pub mod guard;
