@@ -1,6 +1,7 @@
 //! The routes, and what every request goes through: header checks, the event loop, defects, counting.
 
 use super::app::App;
+use super::defect::ENDPOINTS;
 use super::endpoints::{
     admin, analysis, calendar, engagement, generation, insights, journal, latest, monitoring, results, root, tasks,
 };
@@ -40,6 +41,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new();
     macro_rules! route {
         ($method:ident $path:literal, $name:literal, $handler:path) => {
+            debug_assert!(ENDPOINTS.contains(&$name), "`slow-endpoint` must be able to name {}", $name);
             router = router.route($path, $method(endpoint(Arc::clone(app), $name, $handler)));
         };
     }

@@ -1,10 +1,10 @@
 //! The user's context: read from Supabase, or summarised by OpenAI and stored if there is none younger than ten
 //! minutes.
 
+use super::knowledge::Context;
 use super::prompts;
 use super::subject::Subject;
 use crate::target::reference::app::{App, Unavailable};
-use crate::target::reference::openai::OpenAiError;
 use crate::target::reference::query::Query;
 use crate::target::reference::supabase::row_age;
 use crate::target::reference::timestamps;
@@ -12,13 +12,6 @@ use serde_json::{Value, json};
 
 const TABLE: &str = "holistic_memory_analysis_context";
 const REUSED_FOR_SECS: i64 = 600;
-
-/// What later prompts are told of the user.
-pub(in crate::target::reference) struct Context {
-    pub(in crate::target::reference) text: String,
-    /// Why OpenAI could not summarise it. HolisticOS takes the error's text for the context.
-    pub(in crate::target::reference) failure: Option<OpenAiError>,
-}
 
 /// Gathers the context.
 pub(in crate::target::reference) async fn gather(app: &App, subject: &Subject) -> Result<Context, Unavailable> {

@@ -1,29 +1,15 @@
 //! The user's health data: from the side services, or from Supabase where those have nothing.
 
+use super::knowledge::HealthData;
 use super::subject::Subject;
 use crate::target::reference::app::{App, Unavailable};
 use crate::target::reference::query::Query;
 use crate::target::reference::timestamps;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 /// So many rows of a background synchronisation are stored at most.
 const MOST_SYNCED: usize = 200;
-
-/// What is known of a user's body.
-#[derive(Default)]
-pub(in crate::target::reference) struct HealthData {
-    pub(in crate::target::reference) scores: Vec<Value>,
-    pub(in crate::target::reference) biomarkers: Vec<Value>,
-    pub(in crate::target::reference) archetypes: Vec<Value>,
-}
-
-impl HealthData {
-    /// Whether nothing is known.
-    pub(in crate::target::reference) fn is_empty(&self) -> bool {
-        self.scores.is_empty() && self.biomarkers.is_empty() && self.archetypes.is_empty()
-    }
-}
 
 /// Fetches a user's health data (six calls of Supabase and three of the side services for a user without any).
 pub(in crate::target::reference) async fn fetch(app: &App, user: &str) -> Result<HealthData, Unavailable> {

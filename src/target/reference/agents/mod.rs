@@ -10,6 +10,7 @@ pub(super) mod extract;
 pub(super) mod fallback;
 pub(super) mod health_data;
 pub(super) mod insights;
+mod knowledge;
 pub(super) mod nutrition;
 mod prompts;
 pub(super) mod routine;

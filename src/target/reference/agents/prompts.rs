@@ -1,7 +1,6 @@
 //! What the agents ask of OpenAI: models, limits and roles as observed, texts of our own of about the same size.
 
-use super::context::Context;
-use super::health_data::HealthData;
+use super::knowledge::{Context, HealthData};
 use super::subject::Subject;
 use crate::target::reference::openai::ChatCall;
 use serde_json::Value;
