@@ -36,7 +36,7 @@ pub fn health(data: &Data) -> Result<Option<Chart>, ReportError> {
         figures::count(sums[2])
     );
     let draw = |width| {
-        frame(("health", title, &takeaway), width, 76.0, data, None, |canvas, plot, series| {
+        frame(("health", title, &takeaway), width, 92.0, data, None, |canvas, plot, series| {
             let height = plot.bottom - plot.top;
             for (_, word, tall) in STATES {
                 let y = plot.bottom - height * tall + height / 6.0;

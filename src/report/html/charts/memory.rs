@@ -31,7 +31,7 @@ pub fn memory(record: &RunRecord, data: &Data) -> Result<Option<Chart>, ReportEr
     let limits: Vec<u64> =
         [line_at, hard].into_iter().flatten().filter(|limit| *limit <= highest.saturating_mul(6)).collect();
     let top = limits.iter().copied().chain([highest]).max().unwrap_or(highest) as f64;
-    let axis = Axis::linear(byte_ticks(top.max(1.0), 4.0), figures::bytes);
+    let axis = Axis::linear(byte_ticks(top.max(1.0), 4.0), |v| if v == 0.0 { "0".to_owned() } else { figures::bytes(v) });
     let title = "Memory of the app";
     let takeaway = format!(
         "Resident memory at most {} at {}{}.",

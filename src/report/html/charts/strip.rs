@@ -20,6 +20,8 @@ const BREACHES: usize = 8;
 
 /// One row of the strip.
 struct Row {
+    /// Where it begins to rise to its full height, for the load's ramp.
+    rise: f64,
     from: f64,
     until: f64,
     ink: Ink,
@@ -79,11 +81,13 @@ fn rows(record: &RunRecord, data: &Data) -> Vec<Row> {
     let LoadPlan::Closed { users, ramp_up, .. } = plan.load;
     let ramp = ramp_up.get().as_secs_f64().min(secs);
     let end = plan.load_end().as_secs_f64().min(secs);
-    let mut rows = Vec::new();
-    let mut push = |from: f64, until: f64, ink, kind, label: String| {
-        rows.push(Row { from: from.min(secs), until: until.min(secs), ink, label, kind });
+    let bar = |from: f64, until: f64, ink, kind, label: String| {
+        let (from, until) = (from.min(secs), until.min(secs));
+        Row { rise: from, from, until, ink, label, kind }
     };
-    push(ramp, end.max(ramp), Ink::Phase, "load", format!("{users} users from {}", Offset::from_secs_f64(ramp)));
+    let all_users = format!("{users} users from {}", Offset::from_secs_f64(ramp));
+    let mut rows = vec![Row { rise: 0.0, ..bar(ramp, end.max(ramp), Ink::Phase, "load", all_users) }];
+    let mut push = |from, until, ink, kind, label| rows.push(bar(from, until, ink, kind, label));
     let faults: Vec<_> = data.bands.iter().filter(|band| band.kind == BandKind::Fault).collect();
     for band in faults.iter().take(FAULTS) {
         let label = format!("{} {}", band.mark, text::line(&band.name, 60));
@@ -120,6 +124,9 @@ fn draw_row(canvas: &Canvas, plot: &Plot, row: &Row, top: f64) -> Result<(), Rep
     let (upper, lower) = (top + 3.0, top + ROW - 3.0);
     let middle = f64::midpoint(upper, lower);
     canvas.line(&[(plot.left, middle), (plot.right, middle)], Ink::Grid)?;
+    if row.rise < row.from {
+        canvas.shape(&[(plot.x(row.rise), lower), (from, upper), (from, lower)], row.ink)?;
+    }
     canvas.rect((from, upper), (until, lower), row.ink)?;
     let need = text_width(&row.label) + 12.0;
     // Labels may run into the margins: nothing else stands in them on this chart.
