@@ -137,11 +137,12 @@ impl Series {
 /// Spreads the record over buckets of `step` seconds.
 fn fill(record: &RunRecord, secs: f64, step: u64) -> Vec<Bucket> {
     let timeline = &record.timeline;
-    let n = ((secs / step as f64).ceil() as usize).max(1);
+    // A last bucket of less than half a step would show rates of next to nothing: it joins the one before.
+    let n = ((secs / step as f64).round() as usize).max(1);
     let mut buckets: Vec<Bucket> = (0..n)
         .map(|i| Bucket {
             from: (i as u64 * step) as f64,
-            until: ((i as u64 + 1) as f64 * step as f64).min(secs),
+            until: if i + 1 == n { secs } else { ((i as u64 + 1) * step) as f64 },
             upstreams: vec![(0, 0); record.header.plan.upstreams.len()],
             ..Bucket::default()
         })
