@@ -1,10 +1,14 @@
 //! The report, from records of runs to the files that people open.
 
+// clippy's `allow-unwrap-in-tests` covers the tests themselves, not what they are built from.
+#![allow(clippy::unwrap_used)]
+
 #[path = "report/fixtures.rs"]
 mod fixtures;
 
 use firedrill::model::run_record::RunRecord;
 use firedrill::report::{self, ReportError};
+use firedrill::units::Offset;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -147,6 +151,56 @@ fn every_chart_has_a_title_a_description_and_its_data() {
     }
 }
 
+/// The texts of a drawing as (row, left, right, text), by an average width of characters.
+fn labels(drawing: &str) -> Vec<(i32, f64, f64, String)> {
+    let text =
+        regex::Regex::new(r#"<text x="(-?\d+)" y="(-?\d+)" dy="[^"]*"( text-anchor="(\w+)")? class="\w+">([^<]*)<"#)
+            .unwrap();
+    text.captures_iter(drawing)
+        .map(|found| {
+            let x: f64 = found[1].parse().unwrap();
+            let shown = regex::Regex::new("&[a-z]+;").unwrap().replace_all(&found[5], "x").into_owned();
+            let width = shown.chars().count() as f64 * 12.0;
+            let left = match found.get(4).map(|anchor| anchor.as_str()) {
+                Some("middle") => x - width / 2.0,
+                Some("end") => x - width,
+                _ => x,
+            };
+            (found[2].parse().unwrap(), left, left + width, found[5].to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn no_labels_overlap_from_ten_seconds_to_a_day() {
+    let mut records = fixtures::all();
+    for secs in [1, 10, 47, 61, 299, 1_000, 3_599, 7_250, 20_000, 86_400, 259_200] {
+        let mut record = fixtures::outage();
+        record.ended = Offset::from_secs(secs);
+        record.timeline.intervals.retain(|interval| interval.second < secs);
+        records.push(("stretched", record));
+    }
+    for (name, record) in records {
+        let page = report::html(&record).unwrap();
+        let drawings: Vec<&str> = page.split("<svg class=\"chart ").skip(1).collect();
+        let mut seen = 0;
+        for drawing in drawings {
+            let drawing = drawing.split("</svg>").next().unwrap();
+            let width: f64 = if drawing.starts_with("wide") { 1800.0 } else { 700.0 };
+            let mut labels = labels(drawing);
+            seen += labels.len();
+            labels.sort_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).unwrap());
+            for pair in labels.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+                assert!(pair[0].2 <= pair[1].1, "{name}: {:?} touches {:?}", pair[0], pair[1]);
+            }
+            for label in &labels {
+                assert!(label.1 >= -2.0 && label.2 <= width + 12.0, "{name}: {label:?} leaves the drawing");
+            }
+        }
+        assert!(seen > 20, "{name}: {seen} labels");
+    }
+}
+
 #[test]
 fn the_page_says_what_the_record_says() {
     let record = fixtures::outage();
@@ -202,9 +256,11 @@ fn another_schema_is_refused_before_anything_else_is_read() {
     std::fs::write(dir.path().join("run.json"), r#"{"header":{"schema":7,"firedrill":"9.1.0","x":1},"y":2}"#).unwrap();
     let error = report::read_run(dir.path()).unwrap_err();
     assert!(matches!(error, ReportError::Schema { found: 7, .. }));
-    assert!(error.to_string().ends_with(
-        "run.json has schema 7, and this firedrill reads schema 1; use the version that wrote it (9.1.0)"
-    ));
+    assert!(
+        error.to_string().ends_with(
+            "run.json has schema 7, and this firedrill reads schema 1; use the version that wrote it (9.1.0)"
+        )
+    );
     std::fs::write(dir.path().join("run.json"), "{\"header\"").unwrap();
     assert!(matches!(report::read_run(dir.path()).unwrap_err(), ReportError::Parse { .. }));
     std::fs::remove_file(dir.path().join("run.json")).unwrap();

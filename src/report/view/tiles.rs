@@ -120,7 +120,8 @@ fn under_fault(record: &RunRecord) -> Tile {
     let title = "While a fault was on";
     let faults = &record.timeline.faults;
     if faults.is_empty() {
-        let (figure, notes) = ("no faults".to_owned(), vec!["this run injected none".to_owned()]);
+        let why = if record.header.plan.faults.is_empty() { "this run planned none" } else { "planned, but never on" };
+        let (figure, notes) = ("no faults".to_owned(), vec![why.to_owned()]);
         return Tile { title, figure, mark: Mark::Absent, word: "not tried", notes };
     }
     let within = |second: u64| faults.iter().any(|f| f.window.contains(Offset::from_secs(second)));
@@ -220,7 +221,7 @@ pub fn sustained(record: &RunRecord) -> Option<ByteSize> {
 fn trust(record: &RunRecord) -> Tile {
     let trust = &record.verdict.trust;
     let criteria = &record.verdict.criteria;
-    let measured = criteria.iter().filter(|result| !matches!(result.state, State::NotMeasured(_))).count();
+    let decided = criteria.iter().filter(|result| matches!(result.state, State::Breached | State::Clear)).count();
     let (figure, mark, word) = match trust.doubts.len() {
         0 => ("Yes".to_owned(), Mark::Good, "no doubts"),
         n => ("No".to_owned(), Mark::Unknown, if n == 1 { "one doubt" } else { "several doubts" }),
@@ -242,6 +243,6 @@ fn trust(record: &RunRecord) -> Tile {
     if let Some(end) = plan_words::end(&record.end) {
         notes.push(end);
     }
-    notes.push(format!("{measured} of {} criteria measured", criteria.len()));
+    notes.push(format!("{decided} of {} criteria decided", criteria.len()));
     Tile { title: "Can this run be trusted?", figure, mark, word, notes }
 }

@@ -8,7 +8,8 @@ use crate::report::view::figures;
 use crate::report::view::series::Bucket;
 
 /// The three states: the worse, the taller.
-const STATES: [(Ink, &str, f64); 3] = [(Ink::Ok, "up", 0.34), (Ink::Degraded, "degraded", 0.67), (Ink::Failed, "down", 1.0)];
+const STATES: [(Ink, &str, f64); 3] =
+    [(Ink::Ok, "up", 0.34), (Ink::Degraded, "degraded", 0.67), (Ink::Failed, "down", 1.0)];
 
 /// The worst state of a bucket's checks.
 fn worst(bucket: &Bucket) -> Option<usize> {

@@ -48,7 +48,11 @@ pub fn latency(data: &Data, slow: Option<f64>) -> Result<Chart, ReportError> {
     } else {
         Axis::linear(linear_ticks(shown, 4.0), tick)
     };
-    let title = if log { "Response time (logarithmic scale)" } else { "Response time" };
+    let title = if log {
+        "Response time, failed steps included (logarithmic scale)"
+    } else {
+        "Response time, failed steps included"
+    };
     let peak = buckets.iter().filter_map(|b| p95(b).map(|v| (b.from, v))).max_by(|a, b| a.1.total_cmp(&b.1));
     let takeaway = match (peak, top > 0.0) {
         (Some((at, secs)), _) => format!(

@@ -33,13 +33,24 @@ struct Row {
 pub fn strip(record: &RunRecord, data: &Data) -> Result<Chart, ReportError> {
     let rows = rows(record, data);
     let title = "What was on when";
-    let takeaway = format!(
-        "{} and {} on one clock.",
-        figures::plural(record.timeline.faults.len() as u64, "fault", "faults"),
-        figures::plural(findings::worst_first(record).len() as u64, "breach", "breaches"),
-    );
+    let takeaway = match (record.timeline.faults.len() as u64, findings::worst_first(record).len() as u64) {
+        (0, 0) => "No fault was on, and nothing was breached.".to_owned(),
+        (faults, breaches) => format!(
+            "{} and {} on one clock.",
+            figures::plural(faults, "fault", "faults"),
+            figures::plural(breaches, "breach", "breaches")
+        ),
+    };
+    let meanings = [
+        (Ink::Phase, "load"),
+        (Ink::FaultEdge, "fault (shaded on every chart)"),
+        (Ink::Ballast, "memory pressure"),
+        (Ink::Breach, "breach, counted by the gate"),
+        (Ink::Tolerated, "breach, tolerated"),
+    ];
     let height = 36.0 + ROW * rows.len() as f64;
-    let bare = Data { bands: Vec::new(), wide: data.wide.clone(), narrow: data.narrow.clone(), table: data.table.clone() };
+    let bare =
+        Data { bands: Vec::new(), wide: data.wide.clone(), narrow: data.narrow.clone(), table: data.table.clone() };
     let draw = |width| {
         frame(("strip", title, &takeaway), width, height, &bare, None, |canvas, plot, _| {
             for (i, row) in rows.iter().enumerate() {
@@ -53,13 +64,11 @@ pub fn strip(record: &RunRecord, data: &Data) -> Result<Chart, ReportError> {
         title,
         wide: draw(Width::Wide)?,
         narrow: draw(Width::Narrow)?,
-        legend: vec![
-            Key::area(Ink::Phase, "load"),
-            Key::area(Ink::FaultEdge, "fault (shaded on every chart)"),
-            Key::area(Ink::Ballast, "memory pressure"),
-            Key::area(Ink::Breach, "breach, counted by the gate"),
-            Key::area(Ink::Tolerated, "breach, tolerated"),
-        ],
+        legend: meanings
+            .into_iter()
+            .filter(|(ink, _)| rows.iter().any(|row| row.ink == *ink))
+            .map(|(ink, meaning)| Key::area(ink, meaning))
+            .collect(),
         table: DataTable {
             step: String::new(),
             head: ["what", "name", "from", "until"].map(str::to_owned).to_vec(),
