@@ -1,7 +1,7 @@
 //! The summary for the terminal: the verdict, what was breached, what was not measured, where the page is.
 
 use super::view::banner;
-use super::view::criteria::{CriterionRow, criteria, limit, measure};
+use super::view::criteria::{limit, measure};
 use super::view::figures;
 use super::view::findings::worst_first;
 use super::view::mark::Mark;
@@ -9,7 +9,7 @@ use super::view::plan_words;
 use super::view::text;
 use crate::model::run_record::RunRecord;
 use crate::model::verdict::{CriterionResult, Decision, Finding, Origin, State};
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -75,13 +75,7 @@ fn painted(text: &str, decision: Decision, color: bool) -> String {
 /// The breaches, worst first, and the criteria that cannot tell.
 fn table(record: &RunRecord, color: bool) -> Option<String> {
     let findings = worst_first(record);
-    let unsure: Vec<(&CriterionResult, CriterionRow)> = record
-        .verdict
-        .criteria
-        .iter()
-        .zip(criteria(record))
-        .filter(|(result, _)| matches!(result.state, State::Inconclusive(_)))
-        .collect();
+    let unsure = unsure(record);
     if findings.is_empty() && unsure.is_empty() {
         return None;
     }
@@ -92,26 +86,24 @@ fn table(record: &RunRecord, color: bool) -> Option<String> {
     if color {
         table.enforce_styling();
     }
-    table.set_header(["", "Criterion", "What", "Measured", "Limit", "When", "Cause", "Gate"]);
+    table.set_header(["", "Criterion", "What", "Measured", "Limit", "When", "Cause"]);
     for (result, finding) in findings.iter().take(SHOWN) {
         table.add_row(breach(record, result, finding, color));
     }
-    for (result, row) in unsure.iter().take(SHOWN) {
-        let why = match &result.state {
-            State::Inconclusive(why) => text::line(why, 160),
-            _ => String::new(),
-        };
-        table.add_row(vec![
-            styled(Mark::Unknown, &result.severity.to_string(), color),
-            Cell::new(&row.id),
-            Cell::new(format!("cannot tell: {why}")),
-            number(&row.figure),
-            number(&row.limit),
-            Cell::new(""),
-            Cell::new(""),
-            Cell::new(""),
-        ]);
+    for (severity, ids, why) in unsure.iter().take(SHOWN) {
+        let mut row = vec![
+            styled(Mark::Unknown, severity, color),
+            Cell::new(ids.join("\n")),
+            Cell::new(format!("cannot tell: {}", text::line(why, 160))),
+        ];
+        row.resize_with(7, || Cell::new(""));
+        table.add_row(row);
     }
+    // Ids, limits and times are not to be broken; the rest is wrapped.
+    table.set_constraints([0, 1, 2, 3, 4, 5, 6].map(|column| match column {
+        2 | 6 => ColumnConstraint::UpperBoundary(Width::Fixed(40)),
+        _ => ColumnConstraint::ContentWidth,
+    }));
     let mut text = plain(&table.to_string());
     let more = findings.len().saturating_sub(SHOWN) + unsure.len().saturating_sub(SHOWN);
     if more > 0 {
@@ -120,26 +112,42 @@ fn table(record: &RunRecord, color: bool) -> Option<String> {
     Some(text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"))
 }
 
+/// The criteria that cannot tell, those with the same reason together: worst severity, ids, reason.
+fn unsure(record: &RunRecord) -> Vec<(String, Vec<String>, &str)> {
+    let mut groups: Vec<(String, Vec<String>, &str)> = Vec::new();
+    for result in &record.verdict.criteria {
+        let State::Inconclusive(why) = &result.state else { continue };
+        let id = text::line(&result.id, 24);
+        match groups.iter_mut().find(|(_, _, reason)| reason == why) {
+            Some((_, ids, _)) => ids.push(id),
+            None => groups.push((result.severity.to_string(), vec![id], why)),
+        }
+    }
+    groups
+}
+
 fn breach(record: &RunRecord, result: &CriterionResult, finding: &Finding, color: bool) -> Vec<Cell> {
     let figure = finding.figure.as_ref();
     let what = finding.subject.clone().or_else(|| figure.map(|f| f.what.clone())).unwrap_or_default();
     let measured = figure.map_or_else(String::new, |f| {
-        let interval = figures::interval(f).map_or_else(String::new, |interval| format!(" ({interval})"));
+        let interval = figures::interval(f).map_or_else(String::new, |interval| format!("\n{interval}"));
         format!("{}{interval}", figures::value(f.value, f.unit))
     });
-    let cause = match &finding.origin {
+    let mut cause = match &finding.origin {
         Origin::Induced(faults) => text::line(&faults.join(", "), 60),
         Origin::Spontaneous => "spontaneous".to_owned(),
     };
+    if !finding.gated {
+        cause.push_str("\n(tolerated)");
+    }
     vec![
         styled(Mark::Bad, &result.severity.to_string(), color),
-        Cell::new(text::line(&result.id, 40)),
+        Cell::new(text::line(&result.id, 24)),
         Cell::new(text::line(&what, 60)),
         number(&measured),
         number(&figure.map_or_else(String::new, |f| limit(f, measure(&record.playbook, &result.id)))),
         number(&figures::stretch(finding.first, finding.last)),
         Cell::new(cause),
-        Cell::new(if finding.gated { "counted" } else { "tolerated" }),
     ]
 }
 

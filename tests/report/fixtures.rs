@@ -49,7 +49,7 @@ const HOLISTICOS: [Sim; 7] = [
         agent: Some("routine"),
         path: "/api/user/{user.id}/routine/generate",
         rate: 5.2,
-        median: (1.35, 6.4),
+        median: (1.35, 3.9),
         faulted: (Outcome::Degraded, 0.97),
         calls: 9,
     },
@@ -58,7 +58,7 @@ const HOLISTICOS: [Sim; 7] = [
         agent: Some("nutrition"),
         path: "/api/user/{user.id}/nutrition/generate",
         rate: 3.1,
-        median: (1.1, 5.2),
+        median: (1.1, 3.4),
         faulted: (Outcome::Masked, 0.985),
         calls: 7,
     },
@@ -67,7 +67,7 @@ const HOLISTICOS: [Sim; 7] = [
         agent: Some("behavior"),
         path: "/api/user/{user.id}/behavior/analyze",
         rate: 1.9,
-        median: (0.8, 3.4),
+        median: (0.8, 2.4),
         faulted: (Outcome::Masked, 0.98),
         calls: 4,
     },
@@ -122,9 +122,19 @@ fn playbook() -> Playbook {
         min_users: 10,
     };
     let rows: Vec<(&str, &str, &str, Measure)> = vec![
-        ("P0-outage", "complete service outage (health checks failing)", "Service Recovery", Measure::Outage { probes: 3 }),
+        (
+            "P0-outage",
+            "complete service outage (health checks failing)",
+            "Service Recovery",
+            Measure::Outage { probes: 3 },
+        ),
         ("P0-data-loss", "data corruption or loss", "Database Recovery", not("this version keeps no ledger of writes")),
-        ("P0-security", "security breach or unauthorized access", "Security Incident Response", not("no security steps in the scenario")),
+        (
+            "P0-security",
+            "security breach or unauthorized access",
+            "Security Incident Response",
+            not("no security steps in the scenario"),
+        ),
         (
             "P0-error-rate",
             "> 50 % error rate across all endpoints",
@@ -155,7 +165,12 @@ fn playbook() -> Playbook {
                 min_samples: 10,
             },
         ),
-        ("P1-cost", "cost overrun alerts (> $100/day)", "For Cost Overrun (P1)", not("prices come with a later version")),
+        (
+            "P1-cost",
+            "cost overrun alerts (> $100/day)",
+            "For Cost Overrun (P1)",
+            not("prices come with a later version"),
+        ),
         ("P1-database", "database connectivity issues", "Database Recovery", not("needs the connection-level proxy")),
         (
             "P1-memory",
@@ -188,8 +203,18 @@ fn playbook() -> Playbook {
             "For Performance Issues (P1/P2)",
             Measure::SlowResponses { from: secs(10), to: secs(30), share: share(0.01), min_samples: 100 },
         ),
-        ("P2-memory-cleanup", "memory cleanup issues", "For Memory Issues (P0/P1)", not("needs a quiet time after the load")),
-        ("P2-agent-delay", "agent communication delays", "For Performance Issues (P1/P2)", not("needs correlation of upstream calls")),
+        (
+            "P2-memory-cleanup",
+            "memory cleanup issues",
+            "For Memory Issues (P0/P1)",
+            not("needs a quiet time after the load"),
+        ),
+        (
+            "P2-agent-delay",
+            "agent communication delays",
+            "For Performance Issues (P1/P2)",
+            not("needs correlation of upstream calls"),
+        ),
         ("P3-format", "minor UI/response formatting issues", "Step 5", not("needs the app's schema")),
         ("P3-docs", "documentation problems", "Step 5", not("see `firedrill playbook audit`")),
         ("P3-enhancement", "enhancement requests", "Step 5", not("no machine can measure a wish")),
@@ -332,14 +357,9 @@ fn simulate(plan: &Plan, sims: &[Sim], end: u64, memory: impl Fn(u64) -> f64) ->
     for second in 0..end {
         let present = if second >= load_end { 0.0 } else { ((second + 1) as f64 / ramp as f64).min(1.0) };
         let faulted = plan.faults.iter().position(|rule| rule.window.contains(Offset::from_secs(second)));
-        let mut interval = Interval {
-            second,
-            users: (f64::from(users) * present).round() as u32,
-            started: 0,
-            endpoints: vec![],
-        };
-        let mut openai =
-            UpstreamInterval { second, upstream: 0, ..UpstreamInterval::default() };
+        let mut interval =
+            Interval { second, users: (f64::from(users) * present).round() as u32, started: 0, endpoints: vec![] };
+        let mut openai = UpstreamInterval { second, upstream: 0, ..UpstreamInterval::default() };
         let mut supabase = UpstreamInterval { second, upstream: 1, ..UpstreamInterval::default() };
         let (mut completed, mut degraded, mut failed) = (0, 0, 0);
         for (e, sim) in sims.iter().enumerate() {
@@ -352,7 +372,13 @@ fn simulate(plan: &Plan, sims: &[Sim], end: u64, memory: impl Fn(u64) -> f64) ->
             let mut times: BTreeMap<u64, u64> = BTreeMap::new();
             for n in 1..=tries {
                 let hit = faulted.is_some() && key(n, 1) < sim.faulted.1;
-                let outcome = if hit { sim.faulted.0 } else if key(n, 2) < 0.002 { Outcome::Timeout } else { Outcome::Ok };
+                let outcome = if hit {
+                    sim.faulted.0
+                } else if key(n, 2) < 0.002 {
+                    Outcome::Timeout
+                } else {
+                    Outcome::Ok
+                };
                 let median = if hit { sim.median.1 } else { sim.median.0 };
                 // A log-normal by the sum of uniforms: near enough for a picture.
                 let normal = (0..6).map(|i| key(n, 20 + i)).sum::<f64>() - 3.0;
@@ -405,7 +431,13 @@ fn simulate(plan: &Plan, sims: &[Sim], end: u64, memory: impl Fn(u64) -> f64) ->
             degraded: degraded / 5,
             failed: failed / 4,
         });
-        timeline.journeys.push(JourneyInterval { second, journey: 1, completed: completed / 3, degraded: 0, failed: 0 });
+        timeline.journeys.push(JourneyInterval {
+            second,
+            journey: 1,
+            completed: completed / 3,
+            degraded: 0,
+            failed: 0,
+        });
         let held = plan.ballast.map_or(0.0, |ballast| held(&ballast, second));
         let rss = (memory(second) * 1_048_576.0) as u64;
         timeline.readings.push(Reading::Memory {
@@ -449,15 +481,12 @@ fn simulate(plan: &Plan, sims: &[Sim], end: u64, memory: impl Fn(u64) -> f64) ->
             rule: i,
             window: FaultWindow {
                 from: rule.window.from.plus(Duration::from_millis(3)),
-                until: Some(
-                    rule.window.until.unwrap_or(Offset::from_secs(end)).min(Offset::from_secs(end)),
-                ),
+                until: Some(rule.window.until.unwrap_or(Offset::from_secs(end)).min(Offset::from_secs(end))),
             },
             fired: fired[i],
             first_fired: (fired[i] > 0).then(|| rule.window.from.plus(Duration::from_millis(210))),
-            last_fired: (fired[i] > 0).then(|| {
-                rule.window.until.unwrap_or(Offset::from_secs(end)).min(Offset::from_secs(end))
-            }),
+            last_fired: (fired[i] > 0)
+                .then(|| rule.window.until.unwrap_or(Offset::from_secs(end)).min(Offset::from_secs(end))),
         })
         .collect();
     timeline
@@ -541,21 +570,31 @@ fn clear(playbook: &Playbook, samples: u64) -> Vec<CriterionResult> {
         .criteria
         .iter()
         .map(|criterion| {
-            let mib = f64::from(1 << 20);
             let closest = match &criterion.measure {
                 Measure::Outage { .. } => figure("failed probes in a row", 0.0, None, 3.0, Unit::Count),
                 Measure::ErrorRate { .. } => figure("errors", 0.004, Some((0.002, 0.009)), 0.5, Unit::Share),
                 Measure::Oom {} => figure("kills for lack of memory", 0.0, None, 0.0, Unit::Count),
-                Measure::AgentsDown { .. } => figure("success of the best agent", 0.999, Some((0.985, 1.0)), 0.05, Unit::Share),
-                Measure::KeyAgent { .. } => figure("success of nutrition", 0.991, Some((0.97, 0.998)), 0.05, Unit::Share),
+                Measure::AgentsDown { .. } => {
+                    figure("success of the best agent", 0.999, Some((0.985, 1.0)), 0.05, Unit::Share)
+                }
+                Measure::KeyAgent { .. } => {
+                    figure("success of nutrition", 0.991, Some((0.97, 0.998)), 0.05, Unit::Share)
+                }
                 Measure::DegradedUsers { .. } => figure("degraded users", 0.004, Some((0.0, 0.011)), 0.2, Unit::Share),
-                Measure::MemorySustained { .. } => figure("longest stretch above 450MiB", 0.0, None, 60.0, Unit::Seconds),
-                Measure::AgentFailing { .. } => figure("failures of insights", 0.012, Some((0.004, 0.03)), 0.5, Unit::Share),
-                Measure::EndpointBroken { .. } => figure("errors of insights", 0.012, Some((0.004, 0.03)), 0.5, Unit::Share),
-                Measure::SlowResponses { .. } => figure("slower than 10s at routine", 0.002, Some((0.0005, 0.006)), 0.01, Unit::Share),
+                Measure::MemorySustained { .. } => {
+                    figure("longest stretch above 450MiB", 0.0, None, 60.0, Unit::Seconds)
+                }
+                Measure::AgentFailing { .. } => {
+                    figure("failures of insights", 0.012, Some((0.004, 0.03)), 0.5, Unit::Share)
+                }
+                Measure::EndpointBroken { .. } => {
+                    figure("errors of insights", 0.012, Some((0.004, 0.03)), 0.5, Unit::Share)
+                }
+                Measure::SlowResponses { .. } => {
+                    figure("slower than 10s at routine", 0.002, Some((0.0005, 0.006)), 0.01, Unit::Share)
+                }
                 Measure::NotMeasured { .. } => None,
             };
-            let _ = mib;
             CriterionResult {
                 id: criterion.id.clone(),
                 severity: criterion.severity,
@@ -606,7 +645,9 @@ fn record(plan: Plan, timeline: Timeline, end: f64, verdict: Verdict) -> RunReco
 fn trusted() -> Trust {
     Trust {
         doubts: vec![],
-        notes: vec!["Each health check keeps the app from doing anything else for 2s: probing cost it 24s of 60s.".into()],
+        notes: vec![
+            "Each health check keeps the app from doing anything else for 2s: probing cost it 24s of 60s.".into(),
+        ],
     }
 }
 
@@ -617,11 +658,16 @@ fn flat(second: u64) -> f64 {
 /// The quickstart: OpenAI refuses everything for 20 s, the agents answer 200 with fallbacks.
 pub fn outage() -> RunRecord {
     let faults = vec![
-        rule("openai-slow", 12, Some(20), Injection::Latency(Delay {
-            mean: secs(2),
-            jitter: Span(Duration::from_millis(500)),
-            shape: DelayShape::Lognormal,
-        })),
+        rule(
+            "openai-slow",
+            12,
+            Some(20),
+            Injection::Latency(Delay {
+                mean: secs(2),
+                jitter: Span(Duration::from_millis(500)),
+                shape: DelayShape::Lognormal,
+            }),
+        ),
         rule("openai-outage", 20, Some(42), abort("rate_limit", 429)),
     ];
     let mut plan = plan("quickstart", &HOLISTICOS, 20, 5, 52, faults);
@@ -699,7 +745,8 @@ pub fn clean() -> RunRecord {
     let verdict = Verdict {
         decision: Decision::Go,
         worst: None,
-        sentence: "GO: nothing of the 10 criteria measured was breached in 5 min with 50 users; 13 were not measured.".into(),
+        sentence: "GO: nothing of the 10 criteria measured was breached in 5 min with 50 users; 13 were not measured."
+            .into(),
         criteria: clear(&playbook(), honesty.steps),
         trust: trusted(),
         honesty,
@@ -741,10 +788,26 @@ pub fn interrupted() -> RunRecord {
 /// An hour with 20 endpoints, three faults, ballast, a leak and a death.
 pub fn hour() -> RunRecord {
     const NAMES: [(&str, &str); 20] = [
-        ("routine", "/a"), ("nutrition", "/b"), ("behavior", "/c"), ("circadian", "/d"), ("insights", "/e"),
-        ("latest plan", "/f"), ("check-in", "/g"), ("calendar", "/h"), ("tasks", "/i"), ("task done", "/j"),
-        ("profile", "/k"), ("history", "/l"), ("goals", "/m"), ("goal update", "/n"), ("sleep score", "/o"),
-        ("energy zones", "/p"), ("memory", "/q"), ("feedback", "/r"), ("engagement", "/s"), ("admin stats", "/t"),
+        ("routine", "/a"),
+        ("nutrition", "/b"),
+        ("behavior", "/c"),
+        ("circadian", "/d"),
+        ("insights", "/e"),
+        ("latest plan", "/f"),
+        ("check-in", "/g"),
+        ("calendar", "/h"),
+        ("tasks", "/i"),
+        ("task done", "/j"),
+        ("profile", "/k"),
+        ("history", "/l"),
+        ("goals", "/m"),
+        ("goal update", "/n"),
+        ("sleep score", "/o"),
+        ("energy zones", "/p"),
+        ("memory", "/q"),
+        ("feedback", "/r"),
+        ("engagement", "/s"),
+        ("admin stats", "/t"),
     ];
     let sims: Vec<Sim> = NAMES
         .iter()
@@ -808,7 +871,9 @@ pub fn hour() -> RunRecord {
     let verdict = Verdict {
         decision: Decision::NoGo,
         worst: Some(Severity::P0),
-        sentence: "NO-GO: P0, the app leaks 5.1 MiB a minute and was killed for lack of memory at 55:30, with no fault on.".into(),
+        sentence:
+            "NO-GO: P0, the app leaks 5.1 MiB a minute and was killed for lack of memory at 55:30, with no fault on."
+                .into(),
         criteria,
         trust: trusted(),
         honesty,

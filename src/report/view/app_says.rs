@@ -5,6 +5,7 @@ use super::figures;
 use super::text;
 use crate::model::reading::{HealthState, Reading};
 use crate::model::run_record::RunRecord;
+use crate::model::verdict::Unit;
 use crate::units::{ByteSize, Offset};
 use std::collections::BTreeMap;
 
@@ -110,5 +111,5 @@ fn stated(name: &str, value: f64) -> String {
     if name.ends_with("_bytes") && value >= 0.0 {
         return figures::bytes(ByteSize(value as u64).get() as f64);
     }
-    figures::value((value * 1e4).round() / 1e4, crate::model::verdict::Unit::Count)
+    figures::value((value * 1e4).round() / 1e4, Unit::Count)
 }

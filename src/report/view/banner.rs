@@ -50,7 +50,7 @@ pub fn banner(record: &RunRecord) -> Banner {
     let plan = &record.header.plan;
     let facts = vec![
         ("When", date(record)),
-        ("Lasted", figures::seconds(series::run_secs(record).round())),
+        ("Lasted", figures::exact(figures::seconds(series::run_secs(record).round()))),
         ("Target", plan_words::target(plan)),
         ("Load", plan_words::load(plan)),
         ("Faults", plan_words::faults(plan)),

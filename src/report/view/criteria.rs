@@ -83,5 +83,5 @@ pub fn limit(figure: &Figure, measure: Option<&Measure>) -> String {
         _ if at_least => "≥",
         _ => "≤",
     };
-    format!("{sign}\u{a0}{}", figures::value(figure.limit, figure.unit))
+    format!("{sign}\u{a0}{}", figures::exact(figures::value(figure.limit, figure.unit)))
 }

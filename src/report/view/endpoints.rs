@@ -124,7 +124,9 @@ pub fn truth(record: &RunRecord, tallies: &[Tally]) -> Truth {
                 (0..tallies.len()).filter(|i| plan.endpoints[*i].agent.as_deref() == Some(agent)).collect();
             let whole = sum(of.iter().map(|i| &tallies[*i]));
             let names: Vec<&str> = of.iter().map(|i| plan.endpoints[*i].name.as_str()).collect();
-            let row = row(agent, &names.join(", "), "", &whole);
+            // An endpoint of the agent's own name says nothing new.
+            let detail = if names == [agent] { String::new() } else { names.join(", ") };
+            let row = row(agent, &detail, "", &whole);
             (whole, row)
         })
         .collect();
@@ -172,10 +174,10 @@ fn badness(tally: &Tally) -> f64 {
 fn row(name: &str, detail: &str, agent: &str, tally: &Tally) -> Row {
     let tries = tally.tries();
     let share = |n: u64| if tries == 0 { 0.0 } else { n as f64 / tries as f64 };
-    let time = |q| match percentile(&tally.response, q) {
+    let time = |q: f64| match percentile(&tally.response, q) {
         Some(secs) => figures::seconds(secs),
         None if tally.response.count() == 0 => figures::NONE.to_owned(),
-        None => "n too small".to_owned(),
+        None => format!("n\u{a0}<\u{a0}{}", figures::count((10.0 / (1.0 - q)).round() as u64)),
     };
     let max = tally.response.0.last().map_or_else(|| figures::NONE.to_owned(), |(max, _)| figures::micros(*max));
     let causes: Vec<String> = tally

@@ -103,9 +103,14 @@ pub fn micros(micros: u64) -> String {
     seconds(micros as f64 / 1e6)
 }
 
-/// A span as a duration.
+/// A configured span as a duration: exact, so without needless decimals.
 pub fn span(span: Span) -> String {
-    seconds(span.get().as_secs_f64())
+    exact(seconds(span.get().as_secs_f64()))
+}
+
+/// A figure that is exact, such as a limit or a tick: `50 %` rather than `50.0 %`.
+pub fn exact(text: String) -> String {
+    text.replace(&format!(".0{NBSP}"), &NBSP.to_string())
 }
 
 /// Bytes in binary units.
@@ -114,7 +119,7 @@ pub fn bytes(bytes: f64) -> String {
         return NONE.to_owned();
     }
     for (unit, scale) in [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
-        // From ten of a unit on; 1,5 GiB reads better as such than as 1,536 MiB, hence the exception.
+        // A whole GiB is a large step, so small numbers of them keep a decimal.
         if bytes >= scale as f64 {
             let value = bytes / scale as f64;
             return if value < 10.0 && unit == "GiB" {

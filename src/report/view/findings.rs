@@ -23,8 +23,8 @@ pub struct Findings {
     pub more: usize,
     /// Criteria that were measured but cannot tell: id, severity, words, why.
     pub unsure: Vec<Unsure>,
-    /// How many criteria were measured.
-    pub measured: usize,
+    /// How many criteria were decided: breached or clear.
+    pub decided: usize,
 }
 
 /// A criterion that cannot tell.
@@ -126,7 +126,7 @@ pub fn findings(record: &RunRecord) -> Findings {
                 _ => None,
             })
             .collect(),
-        measured: criteria.iter().filter(|result| !matches!(result.state, State::NotMeasured(_))).count(),
+        decided: criteria.iter().filter(|result| matches!(result.state, State::Breached | State::Clear)).count(),
     }
 }
 
@@ -138,8 +138,7 @@ fn card(record: &RunRecord, result: &CriterionResult, finding: &Finding) -> Find
         says: text::line(&result.says, 160),
         sentence: text::line(&finding.sentence, 600),
         subject: finding.subject.as_ref().map(|subject| text::line(subject, 80)),
-        figure: figure
-            .map(|f| (text::line(&f.what, 80), figures::value(f.value, f.unit), figures::interval(f))),
+        figure: figure.map(|f| (text::line(&f.what, 80), figures::value(f.value, f.unit), figures::interval(f))),
         limit: figure.map_or_else(String::new, |f| limit(f, measure(&record.playbook, &result.id))),
         samples: figures::count(finding.samples),
         when: figures::stretch(finding.first, finding.last),
@@ -162,7 +161,7 @@ fn card(record: &RunRecord, result: &CriterionResult, finding: &Finding) -> Find
 pub fn origin(origin: &Origin) -> String {
     match origin {
         Origin::Induced(faults) if faults.is_empty() => "induced".to_owned(),
-        Origin::Induced(faults) => text::line(&format!("induced by {}", faults.join(", ")), 200),
+        Origin::Induced(faults) => text::line(&format!("induced by {}", faults.join(", ")), 120),
         Origin::Spontaneous => "spontaneous".to_owned(),
     }
 }

@@ -15,10 +15,11 @@ pub const NARROW: usize = 90;
 pub const TABLE: usize = 60;
 
 /// Steps that read well on a clock, in seconds.
-const NICE: [u64; 18] =
-    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
+const NICE: [u64; 18] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
 /// Answers that a bucket should hold on average before a percentile of it means anything.
-const ANSWERS: u64 = 25;
+const ANSWERS: u64 = 60;
+/// Buckets that even a short run keeps, so that it has a shape.
+const FEWEST: f64 = 12.0;
 /// A record claims its own length; no real run is longer than this many seconds (ten years).
 const LONGEST: f64 = 315_360_000.0;
 
@@ -115,13 +116,13 @@ impl Series {
             .flat_map(|endpoint| endpoint.outcomes.values())
             .sum();
         let finest = step_for(secs, WIDE, 1);
-        // Coarser where answers are few, but never so coarse that a short run has no shape left.
+        // Coarser where answers are few: a percentile of a handful is noise.
         let step = NICE
             .into_iter()
             .filter(|step| *step >= finest)
-            .take_while(|step| *step == finest || secs / *step as f64 >= 10.0)
+            .take_while(|step| *step == finest || secs / *step as f64 >= FEWEST)
             .find(|step| answers as f64 * *step as f64 / secs >= ANSWERS as f64)
-            .or_else(|| NICE.into_iter().rfind(|step| *step >= finest && secs / *step as f64 >= 10.0))
+            .or_else(|| NICE.into_iter().rfind(|step| *step >= finest && secs / *step as f64 >= FEWEST))
             .unwrap_or(finest);
         Self { secs, step, buckets: fill(record, secs, step) }
     }
@@ -137,11 +138,12 @@ impl Series {
 /// Spreads the record over buckets of `step` seconds.
 fn fill(record: &RunRecord, secs: f64, step: u64) -> Vec<Bucket> {
     let timeline = &record.timeline;
-    let n = ((secs / step as f64).ceil() as usize).max(1);
+    // A last bucket of less than half a step would show rates of next to nothing: it joins the one before.
+    let n = ((secs / step as f64).round() as usize).max(1);
     let mut buckets: Vec<Bucket> = (0..n)
         .map(|i| Bucket {
             from: (i as u64 * step) as f64,
-            until: ((i as u64 + 1) as f64 * step as f64).min(secs),
+            until: if i + 1 == n { secs } else { ((i as u64 + 1) * step) as f64 },
             upstreams: vec![(0, 0); record.header.plan.upstreams.len()],
             ..Bucket::default()
         })

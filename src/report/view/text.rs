@@ -41,18 +41,15 @@ fn push_visible(out: &mut String, c: char, block: bool) {
     match c {
         '\n' | '\t' if block => out.push(c),
         '\n' | '\t' | '\u{2028}' | '\u{2029}' => out.push(' '),
-        // Unicode's control pictures stand at a fixed distance from the controls that they show.
-        '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
-        '\u{7f}' => out.push('␡'),
         _ if is_hidden(c) => out.push_str(&format!("⟨U+{:04X}⟩", c as u32)),
         _ => out.push(c),
     }
 }
 
-/// C1 controls, bidirectional marks, overrides and isolates (Unicode TR9), zero-width characters and tags.
+/// Controls, bidirectional marks, overrides and isolates (Unicode TR9), zero-width characters and tags.
 const fn is_hidden(c: char) -> bool {
     matches!(c,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e007f}')
 }
@@ -70,7 +67,7 @@ mod tests {
 
     #[test]
     fn shows_what_would_hide() {
-        assert_eq!(line("a\u{202e}b\u{1b}[31m\nc", 40), "a⟨U+202E⟩b␛[31m c");
+        assert_eq!(line("a\u{202e}b\u{1b}[31m\nc", 40), "a⟨U+202E⟩b⟨U+001B⟩[31m c");
         assert_eq!(block("a\n\tb\r", 40), "a\n\tb");
         assert_eq!(line("abcdef", 3), "abc… (3 more characters)");
     }

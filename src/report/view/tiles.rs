@@ -120,7 +120,8 @@ fn under_fault(record: &RunRecord) -> Tile {
     let title = "While a fault was on";
     let faults = &record.timeline.faults;
     if faults.is_empty() {
-        let (figure, notes) = ("no faults".to_owned(), vec!["this run injected none".to_owned()]);
+        let why = if record.header.plan.faults.is_empty() { "this run planned none" } else { "planned, but never on" };
+        let (figure, notes) = ("no faults".to_owned(), vec![why.to_owned()]);
         return Tile { title, figure, mark: Mark::Absent, word: "not tried", notes };
     }
     let within = |second: u64| faults.iter().any(|f| f.window.contains(Offset::from_secs(second)));
@@ -140,7 +141,7 @@ fn under_fault(record: &RunRecord) -> Tile {
         .map(|finding| finding.gated)
         .collect();
     let (mark, word) = match induced.iter().any(|gated| *gated) {
-        true => (Mark::Bad, "worse than tolerated"),
+        true => (Mark::Bad, "not tolerated"),
         false if worst.is_none() => (Mark::Absent, "nothing ended in it"),
         false if record.verdict.decision == Decision::Inconclusive => (Mark::Unknown, "cannot tell"),
         false if induced.is_empty() => (Mark::Good, "no breach"),
@@ -152,8 +153,11 @@ fn under_fault(record: &RunRecord) -> Tile {
     )];
     if let Some((fault, _)) = worst {
         notes.push(match fault.window.until {
-            Some(until) if until < record.ended => match back_after(record, until) {
-                Some(secs) => format!("≥\u{a0}95\u{a0}% again {} after it", figures::seconds(secs as f64)),
+            Some(until) if all_off(record, until) < record.ended => match back_after(record, all_off(record, until)) {
+                Some(0) => "≥\u{a0}95\u{a0}% again at once after it".to_owned(),
+                Some(secs) => {
+                    format!("≥\u{a0}95\u{a0}% again {} after it", figures::exact(figures::seconds(secs as f64)))
+                }
                 None => "not ≥\u{a0}95\u{a0}% again by the end".to_owned(),
             },
             _ => "on until the end".to_owned(),
@@ -161,6 +165,19 @@ fn under_fault(record: &RunRecord) -> Tile {
     }
     let figure = worst.map_or_else(|| figures::NONE.to_owned(), |(_, share)| format!("{} ok", figures::share(share)));
     Tile { title, figure, mark, word, notes }
+}
+
+/// When no fault was on any more: `end`, or the end of a fault that was on then (or followed within a second).
+fn all_off(record: &RunRecord, end: Offset) -> Offset {
+    let mut off = end;
+    let soon = |at: Offset| at.plus(std::time::Duration::from_secs(1));
+    while let Some(later) = record.timeline.faults.iter().find_map(|fault| {
+        let until = fault.window.until.unwrap_or(record.ended);
+        (fault.window.from <= soon(off) && until > off).then_some(until)
+    }) {
+        off = later;
+    }
+    off
 }
 
 fn memory(record: &RunRecord) -> Tile {
@@ -204,7 +221,7 @@ pub fn sustained(record: &RunRecord) -> Option<ByteSize> {
 fn trust(record: &RunRecord) -> Tile {
     let trust = &record.verdict.trust;
     let criteria = &record.verdict.criteria;
-    let measured = criteria.iter().filter(|result| !matches!(result.state, State::NotMeasured(_))).count();
+    let decided = criteria.iter().filter(|result| matches!(result.state, State::Breached | State::Clear)).count();
     let (figure, mark, word) = match trust.doubts.len() {
         0 => ("Yes".to_owned(), Mark::Good, "no doubts"),
         n => ("No".to_owned(), Mark::Unknown, if n == 1 { "one doubt" } else { "several doubts" }),
@@ -226,6 +243,6 @@ fn trust(record: &RunRecord) -> Tile {
     if let Some(end) = plan_words::end(&record.end) {
         notes.push(end);
     }
-    notes.push(format!("{measured} of {} criteria measured", criteria.len()));
+    notes.push(format!("{decided} of {} criteria decided", criteria.len()));
     Tile { title: "Can this run be trusted?", figure, mark, word, notes }
 }

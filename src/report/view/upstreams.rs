@@ -51,8 +51,9 @@ fn row(record: &RunRecord, i: usize) -> UpstreamRow {
     }
     let steps = record.verdict.honesty.steps;
     let counted = |n: u64| if n == 0 { figures::NONE.to_owned() } else { figures::count(n) };
-    let with_share =
-        |n: u64| if n == 0 { "0".to_owned() } else { format!("{} ({})", figures::count(n), figures::share_of(n, calls)) };
+    let with_share = |n: u64| {
+        if n == 0 { "0".to_owned() } else { format!("{} ({})", figures::count(n), figures::share_of(n, calls)) }
+    };
     let answers: Vec<String> = statuses
         .iter()
         .map(|(status, n)| match status {

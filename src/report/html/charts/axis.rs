@@ -50,7 +50,13 @@ pub fn byte_ticks(max: f64, n: f64) -> Vec<f64> {
 /// Ticks of a logarithmic axis that covers `min` to `max`: powers of ten, with 2 and 5 between them if few.
 pub fn log_ticks(min: f64, max: f64) -> Vec<f64> {
     let (low, high) = (min.log10().floor() as i32, max.log10().ceil() as i32);
-    let between: &[f64] = if high - low <= 2 { &[1.0, 2.0, 5.0] } else if high - low <= 3 { &[1.0, 3.0] } else { &[1.0] };
+    let between: &[f64] = if high - low <= 2 {
+        &[1.0, 2.0, 5.0]
+    } else if high - low <= 3 {
+        &[1.0, 3.0]
+    } else {
+        &[1.0]
+    };
     (low..=high).flat_map(|power| between.iter().map(move |b| b * 10_f64.powi(power))).collect()
 }
 

@@ -41,8 +41,8 @@ impl Width {
     /// share one time axis.
     const fn pixels(self) -> (f64, f64, f64) {
         match self {
-            Self::Wide => (900.0, 58.0, 62.0),
-            Self::Narrow => (350.0, 50.0, 56.0),
+            Self::Wide => (900.0, 58.0, 64.0),
+            Self::Narrow => (350.0, 52.0, 62.0),
         }
     }
 }
@@ -120,6 +120,8 @@ pub fn frame(
             value_axis(canvas, &plot, axis)?;
         }
         draw(canvas, &plot, series)?;
+        // Over what was drawn, so that a fault's beginning and end stay visible on areas.
+        edges(canvas, &plot, &data.bands)?;
         time_axis(canvas, &plot)
     })
 }
@@ -164,11 +166,6 @@ fn bands(canvas: &Canvas, plot: &Plot, bands: &[Band]) -> Result<(), ReportError
             BandKind::Pressure => Ink::Pressure,
         };
         canvas.rect((from, plot.top), (until, plot.bottom), ink)?;
-        if band.kind == BandKind::Fault {
-            for x in [from, until] {
-                canvas.line(&[(x, plot.top), (x, plot.bottom)], Ink::FaultEdge)?;
-            }
-        }
     }
     let mut marks: Vec<(f64, &str)> =
         bands.iter().map(|b| (plot.x(f64::midpoint(b.from, b.until)), b.mark.as_str())).collect();
@@ -178,6 +175,16 @@ fn bands(canvas: &Canvas, plot: &Plot, bands: &[Band]) -> Result<(), ReportError
         if x - half >= free_from {
             canvas.text(mark, (x, plot.top - 8.0), Anchor::Middle, Ink::Label)?;
             free_from = x + half;
+        }
+    }
+    Ok(())
+}
+
+/// Marks the beginnings and ends of the faults.
+fn edges(canvas: &Canvas, plot: &Plot, bands: &[Band]) -> Result<(), ReportError> {
+    for band in bands.iter().filter(|band| band.kind == BandKind::Fault) {
+        for secs in [band.from, band.until] {
+            canvas.line(&[(plot.x(secs), plot.top), (plot.x(secs), plot.bottom)], Ink::FaultEdge)?;
         }
     }
     Ok(())
@@ -231,5 +238,5 @@ pub fn table(data: &Data, head: &[&str], cells: impl Fn(&Bucket) -> Vec<String>)
 
 /// A step in words: `5 s`, `2 min`.
 pub fn step_words(step: u64) -> String {
-    crate::report::view::figures::seconds(step as f64)
+    crate::report::view::figures::exact(crate::report::view::figures::seconds(step as f64))
 }

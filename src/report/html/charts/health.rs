@@ -8,7 +8,8 @@ use crate::report::view::figures;
 use crate::report::view::series::Bucket;
 
 /// The three states: the worse, the taller.
-const STATES: [(Ink, &str, f64); 3] = [(Ink::Ok, "up", 0.34), (Ink::Degraded, "degraded", 0.67), (Ink::Failed, "down", 1.0)];
+const STATES: [(Ink, &str, f64); 3] =
+    [(Ink::Ok, "up", 0.34), (Ink::Degraded, "degraded", 0.67), (Ink::Failed, "down", 1.0)];
 
 /// The worst state of a bucket's checks.
 fn worst(bucket: &Bucket) -> Option<usize> {
@@ -36,7 +37,7 @@ pub fn health(data: &Data) -> Result<Option<Chart>, ReportError> {
         figures::count(sums[2])
     );
     let draw = |width| {
-        frame(("health", title, &takeaway), width, 76.0, data, None, |canvas, plot, series| {
+        frame(("health", title, &takeaway), width, 92.0, data, None, |canvas, plot, series| {
             let height = plot.bottom - plot.top;
             for (_, word, tall) in STATES {
                 let y = plot.bottom - height * tall + height / 6.0;

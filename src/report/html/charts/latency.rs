@@ -23,6 +23,11 @@ fn quantile(bucket: &Bucket, q: f64, least: u64) -> Option<f64> {
     bucket.response.quantile(q).map(|micros| micros as f64 / 1e6)
 }
 
+/// A duration on an axis.
+fn tick(secs: f64) -> String {
+    figures::exact(figures::seconds(secs))
+}
+
 fn max(bucket: &Bucket) -> Option<f64> {
     bucket.response.0.last().map(|(micros, _)| *micros as f64 / 1e6)
 }
@@ -39,11 +44,15 @@ pub fn latency(data: &Data, slow: Option<f64>) -> Result<Chart, ReportError> {
         let mut ticks = log_ticks(low, shown);
         ticks.retain(|tick| *tick >= low / 5.0 && *tick <= shown * 5.0);
         trim(&mut ticks, low, shown);
-        Axis { ticks, label: figures::seconds, log }
+        Axis { ticks, label: tick, log }
     } else {
-        Axis::linear(linear_ticks(shown, 4.0), figures::seconds)
+        Axis::linear(linear_ticks(shown, 4.0), tick)
     };
-    let title = if log { "Response time (logarithmic scale)" } else { "Response time" };
+    let title = if log {
+        "Response time, failed steps included (logarithmic scale)"
+    } else {
+        "Response time, failed steps included"
+    };
     let peak = buckets.iter().filter_map(|b| p95(b).map(|v| (b.from, v))).max_by(|a, b| a.1.total_cmp(&b.1));
     let takeaway = match (peak, top > 0.0) {
         (Some((at, secs)), _) => format!(
@@ -59,13 +68,21 @@ pub fn latency(data: &Data, slow: Option<f64>) -> Result<Chart, ReportError> {
     let draw = |width| {
         frame(("latency", title, &takeaway), width, 190.0, data, Some(&axis), |canvas, plot, series| {
             if let Some(slow) = slow.filter(|slow| *slow <= shown) {
-                limit(canvas, plot, &axis, slow, &format!("slow {}", figures::seconds(slow)))?;
+                limit(canvas, plot, &axis, slow, &tick(slow))?;
             }
             line(canvas, plot, &axis, &series.buckets, Ink::Third, max)?;
             line(canvas, plot, &axis, &series.buckets, Ink::Second, p50)?;
             line(canvas, plot, &axis, &series.buckets, Ink::Main, p95)
         })
     };
+    let mut legend = vec![
+        Key::line(Ink::Main, format!("p95 (per {}, from {P95} steps on)", step_words(data.wide.step))),
+        Key::line(Ink::Second, "median"),
+        Key::line(Ink::Third, "slowest"),
+    ];
+    if let Some(slow) = slow.filter(|slow| *slow <= shown) {
+        legend.push(Key::line(Ink::Limit, format!("slow from {}", tick(slow))));
+    }
     let cell = |value: Option<f64>| value.map_or_else(|| figures::NONE.to_owned(), figures::seconds);
     Ok(Chart {
         id: "latency",
@@ -73,11 +90,7 @@ pub fn latency(data: &Data, slow: Option<f64>) -> Result<Chart, ReportError> {
         wide: draw(Width::Wide)?,
         narrow: draw(Width::Narrow)?,
         takeaway: takeaway.clone(),
-        legend: vec![
-            Key::line(Ink::Main, format!("p95 (per {}, from {P95} steps on)", step_words(data.wide.step))),
-            Key::line(Ink::Second, "median"),
-            Key::line(Ink::Third, "slowest"),
-        ],
+        legend,
         table: table(data, &["steps", "median", "p95", "slowest"], |b| {
             vec![figures::count(b.response.count()), cell(p50(b)), cell(p95(b)), cell(max(b))]
         }),

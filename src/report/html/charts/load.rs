@@ -33,6 +33,8 @@ pub fn load(data: &Data) -> Result<Chart, ReportError> {
             }
             outline.extend([(plot.right, plot.bottom), (plot.left, plot.bottom)]);
             canvas.shape(&outline, Ink::Users)?;
+            outline.truncate(outline.len() - 2);
+            canvas.line(&outline, Ink::Third)?;
             right_axis(canvas, plot, &users)?;
             line(canvas, plot, &axis, &series.buckets, Ink::Main, |b| b.users.map(|_| rate(b)))
         })

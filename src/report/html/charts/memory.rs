@@ -31,16 +31,14 @@ pub fn memory(record: &RunRecord, data: &Data) -> Result<Option<Chart>, ReportEr
     let limits: Vec<u64> =
         [line_at, hard].into_iter().flatten().filter(|limit| *limit <= highest.saturating_mul(6)).collect();
     let top = limits.iter().copied().chain([highest]).max().unwrap_or(highest) as f64;
-    let axis = Axis::linear(byte_ticks(top.max(1.0), 4.0), figures::bytes);
+    let axis =
+        Axis::linear(byte_ticks(top.max(1.0), 4.0), |v| if v == 0.0 { "0".to_owned() } else { figures::bytes(v) });
     let title = "Memory of the app";
     let takeaway = format!(
         "Resident memory at most {} at {}{}.",
         figures::bytes(peak as f64),
         Offset::from_secs_f64(at),
-        line_at.map_or_else(String::new, |line| format!(
-            "; the playbook's line is {}",
-            figures::bytes(line as f64)
-        ))
+        line_at.map_or_else(String::new, |line| format!("; the playbook's line is {}", figures::bytes(line as f64)))
     );
     let draw = |width| {
         frame(("memory", title, &takeaway), width, 170.0, data, Some(&axis), |canvas, plot, series| {
@@ -84,11 +82,7 @@ pub fn memory(record: &RunRecord, data: &Data) -> Result<Option<Chart>, ReportEr
 }
 
 /// Hands the ballast's outline (seconds, bytes) to `draw`, if there was any ballast.
-fn ballast<E>(
-    marks: &[PressureMark],
-    secs: f64,
-    draw: impl FnOnce(&[(f64, f64)]) -> Result<(), E>,
-) -> Result<(), E> {
+fn ballast<E>(marks: &[PressureMark], secs: f64, draw: impl FnOnce(&[(f64, f64)]) -> Result<(), E>) -> Result<(), E> {
     let Some(first) = marks.first() else { return Ok(()) };
     let mut outline = vec![(first.at.as_secs_f64(), 0.0)];
     // A slow ramp has many marks; a few hundred draw the same line.

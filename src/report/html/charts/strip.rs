@@ -20,6 +20,8 @@ const BREACHES: usize = 8;
 
 /// One row of the strip.
 struct Row {
+    /// Where it begins to rise to its full height, for the load's ramp.
+    rise: f64,
     from: f64,
     until: f64,
     ink: Ink,
@@ -31,13 +33,24 @@ struct Row {
 pub fn strip(record: &RunRecord, data: &Data) -> Result<Chart, ReportError> {
     let rows = rows(record, data);
     let title = "What was on when";
-    let takeaway = format!(
-        "{} and {} on one clock.",
-        figures::plural(record.timeline.faults.len() as u64, "fault", "faults"),
-        figures::plural(findings::worst_first(record).len() as u64, "breach", "breaches"),
-    );
+    let takeaway = match (record.timeline.faults.len() as u64, findings::worst_first(record).len() as u64) {
+        (0, 0) => "No fault was on, and nothing was breached.".to_owned(),
+        (faults, breaches) => format!(
+            "{} and {} on one clock.",
+            figures::plural(faults, "fault", "faults"),
+            figures::plural(breaches, "breach", "breaches")
+        ),
+    };
+    let meanings = [
+        (Ink::Phase, "load"),
+        (Ink::FaultEdge, "fault (shaded on every chart)"),
+        (Ink::Ballast, "memory pressure"),
+        (Ink::Breach, "breach, counted by the gate"),
+        (Ink::Tolerated, "breach, tolerated"),
+    ];
     let height = 36.0 + ROW * rows.len() as f64;
-    let bare = Data { bands: Vec::new(), wide: data.wide.clone(), narrow: data.narrow.clone(), table: data.table.clone() };
+    let bare =
+        Data { bands: Vec::new(), wide: data.wide.clone(), narrow: data.narrow.clone(), table: data.table.clone() };
     let draw = |width| {
         frame(("strip", title, &takeaway), width, height, &bare, None, |canvas, plot, _| {
             for (i, row) in rows.iter().enumerate() {
@@ -51,13 +64,11 @@ pub fn strip(record: &RunRecord, data: &Data) -> Result<Chart, ReportError> {
         title,
         wide: draw(Width::Wide)?,
         narrow: draw(Width::Narrow)?,
-        legend: vec![
-            Key::area(Ink::Phase, "load"),
-            Key::area(Ink::FaultEdge, "fault (shaded on every chart)"),
-            Key::area(Ink::Ballast, "memory pressure"),
-            Key::area(Ink::Breach, "breach, counted by the gate"),
-            Key::area(Ink::Tolerated, "breach, tolerated"),
-        ],
+        legend: meanings
+            .into_iter()
+            .filter(|(ink, _)| rows.iter().any(|row| row.ink == *ink))
+            .map(|(ink, meaning)| Key::area(ink, meaning))
+            .collect(),
         table: DataTable {
             step: String::new(),
             head: ["what", "name", "from", "until"].map(str::to_owned).to_vec(),
@@ -79,11 +90,13 @@ fn rows(record: &RunRecord, data: &Data) -> Vec<Row> {
     let LoadPlan::Closed { users, ramp_up, .. } = plan.load;
     let ramp = ramp_up.get().as_secs_f64().min(secs);
     let end = plan.load_end().as_secs_f64().min(secs);
-    let mut rows = Vec::new();
-    let mut push = |from: f64, until: f64, ink, kind, label: String| {
-        rows.push(Row { from: from.min(secs), until: until.min(secs), ink, label, kind });
+    let bar = |from: f64, until: f64, ink, kind, label: String| {
+        let (from, until) = (from.min(secs), until.min(secs));
+        Row { rise: from, from, until, ink, label, kind }
     };
-    push(ramp, end.max(ramp), Ink::Phase, "load", format!("{users} users from {}", Offset::from_secs_f64(ramp)));
+    let all_users = format!("{users} users from {}", Offset::from_secs_f64(ramp));
+    let mut rows = vec![Row { rise: 0.0, ..bar(ramp, end.max(ramp), Ink::Phase, "load", all_users) }];
+    let mut push = |from, until, ink, kind, label| rows.push(bar(from, until, ink, kind, label));
     let faults: Vec<_> = data.bands.iter().filter(|band| band.kind == BandKind::Fault).collect();
     for band in faults.iter().take(FAULTS) {
         let label = format!("{} {}", band.mark, text::line(&band.name, 60));
@@ -120,6 +133,9 @@ fn draw_row(canvas: &Canvas, plot: &Plot, row: &Row, top: f64) -> Result<(), Rep
     let (upper, lower) = (top + 3.0, top + ROW - 3.0);
     let middle = f64::midpoint(upper, lower);
     canvas.line(&[(plot.left, middle), (plot.right, middle)], Ink::Grid)?;
+    if row.rise < row.from {
+        canvas.shape(&[(plot.x(row.rise), lower), (from, upper), (from, lower)], row.ink)?;
+    }
     canvas.rect((from, upper), (until, lower), row.ink)?;
     let need = text_width(&row.label) + 12.0;
     // Labels may run into the margins: nothing else stands in them on this chart.
