@@ -8,18 +8,18 @@ use crate::model::sample::Class;
 use crate::units::Offset;
 
 /// The most points that a line on a wide chart has.
-pub const WIDE: usize = 240;
+pub const WIDE: usize = 180;
 /// The most points that a line on a narrow chart has.
 pub const NARROW: usize = 90;
-/// The most rows that a chart's data table has.
-pub const TABLE: usize = 60;
+/// The most rows that a chart's data table has, but for one that rounding may add.
+pub const TABLE: usize = 59;
 
 /// Steps that read well on a clock, in seconds.
 const NICE: [u64; 18] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
 /// Answers that a bucket should hold on average before a percentile of it means anything.
-const ANSWERS: u64 = 60;
+const ANSWERS: f64 = 30.0;
 /// Buckets that even a short run keeps, so that it has a shape.
-const FEWEST: f64 = 12.0;
+const FEWEST: f64 = 20.0;
 /// A record claims its own length; no real run is longer than this many seconds (ten years).
 const LONGEST: f64 = 315_360_000.0;
 
@@ -94,7 +94,7 @@ pub fn run_secs(record: &RunRecord) -> f64 {
 
 /// The smallest step that reads well, is a multiple of `of` and needs at most `points` for `secs`.
 fn step_for(secs: f64, points: usize, of: u64) -> u64 {
-    let fits = |step: u64| (secs / step as f64).ceil() as usize <= points;
+    let fits = |step: u64| (secs / step as f64).round() as usize <= points;
     NICE.into_iter().find(|step| step % of == 0 && fits(*step)).unwrap_or_else(|| {
         let mut step = of.max(86_400);
         while !fits(step) {
@@ -108,28 +108,27 @@ impl Series {
     /// The series of a record.
     pub fn of(record: &RunRecord) -> Self {
         let secs = run_secs(record);
-        let answers: u64 = record
-            .timeline
-            .intervals
-            .iter()
-            .flat_map(|interval| &interval.endpoints)
-            .flat_map(|endpoint| endpoint.outcomes.values())
-            .sum();
-        let finest = step_for(secs, WIDE, 1);
-        // Coarser where answers are few: a percentile of a handful is noise.
-        let step = NICE
-            .into_iter()
-            .filter(|step| *step >= finest)
-            .take_while(|step| *step == finest || secs / *step as f64 >= FEWEST)
-            .find(|step| answers as f64 * *step as f64 / secs >= ANSWERS as f64)
-            .or_else(|| NICE.into_iter().rfind(|step| *step >= finest && secs / *step as f64 >= FEWEST))
-            .unwrap_or(finest);
+        let step = step_for(secs, WIDE, 1);
         Self { secs, step, buckets: fill(record, secs, step) }
+    }
+
+    /// The same series for percentiles: coarser where answers are few, because a percentile of a handful is noise.
+    /// Counts keep the finer one, so that nothing seems to go wrong before its cause.
+    pub fn steadier(&self) -> Self {
+        let answers = self.buckets.iter().map(Bucket::ended).sum::<u64>() as f64;
+        let fit = |step: &u64| *step == self.step || self.secs / *step as f64 >= FEWEST;
+        let mut steps = NICE.into_iter().filter(|step| *step >= self.step && step % self.step == 0).take_while(fit);
+        let full = steps.clone().find(|step| answers * *step as f64 / self.secs >= ANSWERS);
+        self.merged(full.or_else(|| steps.by_ref().last()).unwrap_or(self.step))
     }
 
     /// The same series with at most `points` buckets, merged from this one's.
     pub fn coarser(&self, points: usize) -> Self {
-        let step = step_for(self.secs, points, self.step);
+        self.merged(step_for(self.secs, points, self.step))
+    }
+
+    /// The same series in buckets of `step` seconds, a multiple of this one's step.
+    fn merged(&self, step: u64) -> Self {
         let factor = (step / self.step).max(1) as usize;
         Self { secs: self.secs, step, buckets: self.buckets.chunks(factor).map(merge).collect() }
     }
@@ -301,11 +300,11 @@ mod tests {
     fn steps_fit_any_length() {
         for secs in [1.0, 10.0, 59.5, 3600.0, 86_400.0, LONGEST] {
             let step = step_for(secs, WIDE, 1);
-            assert!((secs / step as f64).ceil() as usize <= WIDE, "{secs}");
+            assert!((secs / step as f64).round() as usize <= WIDE, "{secs}");
             let table = step_for(secs, TABLE, step);
-            assert!(table.is_multiple_of(step) && (secs / table as f64).ceil() as usize <= TABLE, "{secs}");
+            assert!(table.is_multiple_of(step) && (secs / table as f64).round() as usize <= TABLE, "{secs}");
         }
-        assert_eq!(step_for(3600.0, WIDE, 1), 15);
+        assert_eq!(step_for(3600.0, WIDE, 1), 30);
     }
 
     #[test]

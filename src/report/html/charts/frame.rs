@@ -190,19 +190,31 @@ fn edges(canvas: &Canvas, plot: &Plot, bands: &[Band]) -> Result<(), ReportError
     Ok(())
 }
 
-/// Draws a line over the buckets; where `value` has none, the line has a gap.
+/// Draws a line over the buckets; where `value` has none for more than `bridge` buckets, the line has a gap.
 pub fn line(
     canvas: &Canvas,
     plot: &Plot,
     axis: &Axis,
     buckets: &[Bucket],
-    ink: Ink,
+    (ink, bridge): (Ink, usize),
     value: impl Fn(&Bucket) -> Option<f64>,
 ) -> Result<(), ReportError> {
-    let points: Vec<Option<(f64, f64)>> =
-        buckets.iter().map(|b| value(b).map(|v| (plot.x(b.mid()), plot.y(axis, v)))).collect();
-    for run in points.split(Option::is_none) {
-        let run: Vec<(f64, f64)> = run.iter().copied().flatten().collect();
+    let mut runs: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
+    let mut missing = 0;
+    for bucket in buckets {
+        let Some(value) = value(bucket) else {
+            missing += 1;
+            continue;
+        };
+        if missing > bridge {
+            runs.push(Vec::new());
+        }
+        missing = 0;
+        if let Some(run) = runs.last_mut() {
+            run.push((plot.x(bucket.mid()), plot.y(axis, value)));
+        }
+    }
+    for run in runs {
         match run.as_slice() {
             [] => {}
             [one] => canvas.dot(*one, ink)?,
@@ -210,6 +222,12 @@ pub fn line(
         }
     }
     Ok(())
+}
+
+/// How many empty buckets lie between `n` readings taken evenly over the series, and a few more: probes may be rarer
+/// than buckets, and a late one is no gap.
+pub fn between(series: &Series, n: usize) -> usize {
+    (series.buckets.len() / n.max(1) + 1) * 2
 }
 
 /// A horizontal limit with its label at the right.

@@ -2,7 +2,7 @@
 
 use super::canvas::{Anchor, Ink};
 use super::chart::{Chart, Key};
-use super::frame::{Data, Width, frame, table};
+use super::frame::{Data, Width, between, frame, table};
 use crate::report::error::ReportError;
 use crate::report::view::figures;
 use crate::report::view::series::Bucket;
@@ -43,10 +43,12 @@ pub fn health(data: &Data) -> Result<Option<Chart>, ReportError> {
                 let y = plot.bottom - height * tall + height / 6.0;
                 canvas.text(word, (plot.right + 6.0, y), Anchor::Start, Ink::Label)?;
             }
+            let asked = series.buckets.iter().filter(|b| worst(b).is_some()).count();
+            let bridge = between(series, asked);
             let mut i = 0;
             while i < series.buckets.len() {
-                // Neighbours of the same state are one bar; where nothing was asked, the last answer stands for up
-                // to three empty stretches, because probes may be rarer than buckets.
+                // Neighbours of the same state are one bar; where nothing was asked, the last answer stands for a
+                // while, because probes may be rarer than buckets.
                 let state = worst(&series.buckets[i]);
                 let mut end = i + 1;
                 let mut empty = 0;
@@ -54,7 +56,7 @@ pub fn health(data: &Data) -> Result<Option<Chart>, ReportError> {
                 while end < series.buckets.len() {
                     match worst(&series.buckets[end]) {
                         next if next == state => (empty, last) = (0, end + 1),
-                        None if state.is_some() && empty < 3 => (empty, last) = (empty + 1, end + 1),
+                        None if state.is_some() && empty < bridge => (empty, last) = (empty + 1, end + 1),
                         _ => break,
                     }
                     end += 1;

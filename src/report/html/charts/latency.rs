@@ -70,9 +70,9 @@ pub fn latency(data: &Data, slow: Option<f64>) -> Result<Chart, ReportError> {
             if let Some(slow) = slow.filter(|slow| *slow <= shown) {
                 limit(canvas, plot, &axis, slow, &tick(slow))?;
             }
-            line(canvas, plot, &axis, &series.buckets, Ink::Third, max)?;
-            line(canvas, plot, &axis, &series.buckets, Ink::Second, p50)?;
-            line(canvas, plot, &axis, &series.buckets, Ink::Main, p95)
+            line(canvas, plot, &axis, &series.buckets, (Ink::Third, 0), max)?;
+            line(canvas, plot, &axis, &series.buckets, (Ink::Second, 0), p50)?;
+            line(canvas, plot, &axis, &series.buckets, (Ink::Main, 0), p95)
         })
     };
     let mut legend = vec![

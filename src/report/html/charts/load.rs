@@ -36,7 +36,7 @@ pub fn load(data: &Data) -> Result<Chart, ReportError> {
             outline.truncate(outline.len() - 2);
             canvas.line(&outline, Ink::Third)?;
             right_axis(canvas, plot, &users)?;
-            line(canvas, plot, &axis, &series.buckets, Ink::Main, |b| b.users.map(|_| rate(b)))
+            line(canvas, plot, &axis, &series.buckets, (Ink::Main, 0), |b| b.users.map(|_| rate(b)))
         })
     };
     Ok(Chart {

@@ -3,7 +3,7 @@
 use super::axis::byte_ticks;
 use super::canvas::Ink;
 use super::chart::{Chart, Key};
-use super::frame::{Axis, Data, Width, frame, limit, line, table};
+use super::frame::{Axis, Data, Width, between, frame, limit, line, table};
 use crate::model::reading::{PressureMark, Reading};
 use crate::model::run_record::RunRecord;
 use crate::report::error::ReportError;
@@ -55,8 +55,9 @@ pub fn memory(record: &RunRecord, data: &Data) -> Result<Option<Chart>, ReportEr
                 last = y;
                 limit(canvas, plot, &axis, *value as f64, &label)?;
             }
-            line(canvas, plot, &axis, &series.buckets, Ink::Second, |b| b.group.map(|v| v as f64))?;
-            line(canvas, plot, &axis, &series.buckets, Ink::Main, |b| b.rss.map(|v| v as f64))
+            let bridge = between(series, series.buckets.iter().filter(|b| b.rss.is_some()).count());
+            line(canvas, plot, &axis, &series.buckets, (Ink::Second, bridge), |b| b.group.map(|v| v as f64))?;
+            line(canvas, plot, &axis, &series.buckets, (Ink::Main, bridge), |b| b.rss.map(|v| v as f64))
         })
     };
     let mut legend = vec![Key::line(Ink::Main, "resident memory")];

@@ -16,13 +16,15 @@ use crate::report::view::series::{NARROW, Series, TABLE, bands};
 
 /// The charts of a record; those that nothing was measured for are left out.
 pub fn charts(record: &RunRecord) -> Result<Vec<Chart>, ReportError> {
-    let wide = Series::of(record);
-    let data = Data { narrow: wide.coarser(NARROW), table: wide.coarser(TABLE), wide, bands: bands(record) };
+    let of =
+        |wide: Series| Data { narrow: wide.coarser(NARROW), table: wide.coarser(TABLE), wide, bands: bands(record) };
+    let data = of(Series::of(record));
+    let percentiles = of(data.wide.steadier());
     let slow = record.playbook.criteria.iter().find_map(|criterion| match criterion.measure {
         Measure::SlowResponses { from, .. } => Some(from.get().as_secs_f64()),
         _ => None,
     });
-    let mut charts = vec![strip(record, &data)?, load(&data)?, latency(&data, slow)?, answers(&data)?];
+    let mut charts = vec![strip(record, &data)?, load(&data)?, latency(&percentiles, slow)?, answers(&data)?];
     charts.extend(memory(record, &data)?);
     charts.extend(upstreams(record, &data)?);
     charts.extend(health(&data)?);

@@ -58,7 +58,7 @@ pub fn upstreams(record: &RunRecord, data: &Data) -> Result<Option<Chart>, Repor
                 canvas.shape(&outline, Ink::Faulted)?;
             }
             for ((_, of), ink) in lines.iter().zip(INKS).rev() {
-                line(canvas, plot, &axis, &series.buckets, ink, |b| Some(b.rate(calls(b, of))))?;
+                line(canvas, plot, &axis, &series.buckets, (ink, 0), |b| Some(b.rate(calls(b, of))))?;
             }
             Ok(())
         })
