@@ -4,6 +4,8 @@
 //! The sources are read as text. That is coarse, but it needs no compiler internals, and it errs on the strict side:
 //! every `crate::a::b` and `super::b` outside comments counts as an edge.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -235,8 +237,19 @@ fn every_file_says_what_it_is_for() {
 
 #[test]
 fn only_the_command_line_prints_exits_or_reads_the_environment() {
-    let words =
-        ["println!", "print!", "eprintln!", "eprint!", "dbg!", "process::exit", "env::var", "env::args", "env::vars", "io::stdout", "io::stderr"];
+    let words = [
+        "println!",
+        "print!",
+        "eprintln!",
+        "eprint!",
+        "dbg!",
+        "process::exit",
+        "env::var",
+        "env::args",
+        "env::vars",
+        "io::stdout",
+        "io::stderr",
+    ];
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|s| top(&s.module) != "cli") {
         for word in words {
@@ -266,7 +279,9 @@ fn the_checks_can_fail() {
         module: "load/journey".into(),
         path: PathBuf::new(),
         text: String::new(),
-        code: strip("use crate::{judge::{judge, Input}, model::plan::Plan}; // crate::report\nlet s = \"crate::cli\"; super::x();"),
+        code: strip(
+            "use crate::{judge::{judge, Input}, model::plan::Plan}; // crate::report\nlet s = \"crate::cli\"; super::x();",
+        ),
     };
     let found = edges(&source, &modules);
     assert_eq!(found, ["judge", "load", "model/plan"].into_iter().map(str::to_owned).collect());

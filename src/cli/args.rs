@@ -110,7 +110,13 @@ pub(super) struct TargetArgs {
     #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true, default_value = "sk-firedrill")]
     pub(super) openai_key: String,
     /// The key sent to Supabase
-    #[arg(long, value_name = "KEY", env = "SUPABASE_SERVICE_KEY", hide_env_values = true, default_value = "firedrill-service-key")]
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "SUPABASE_SERVICE_KEY",
+        hide_env_values = true,
+        default_value = "firedrill-service-key"
+    )]
     pub(super) supabase_key: String,
     /// Base URL of the health-data services; without it they have no data
     #[arg(long, value_name = "URL")]
@@ -168,7 +174,6 @@ pub(super) struct HiddenArgs {
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) =
-        text.split_once('=').ok_or("write KEY=VALUE, such as load.closed.users=5")?;
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as load.closed.users=5")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }

@@ -20,7 +20,9 @@ pub(super) fn execute(args: &JudgeArgs) -> Exit {
         Ok(record) => rejudge(record, playbook),
         Err(exit) => return exit,
     };
-    if args.write && let Err(error) = report::write_run(&args.dir, &record) {
+    if args.write
+        && let Err(error) = report::write_run(&args.dir, &record)
+    {
         out::stderr(&render_error::chain(&error));
         return Exit::Failure;
     }

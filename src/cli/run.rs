@@ -88,7 +88,9 @@ fn conclude(args: &RunArgs, record: &RunRecord, dir: &Path) -> Exit {
     } else {
         out::stdout(&report::terminal(record, &page, out::stdout_color()));
     }
-    if args.open && let Err(error) = std::process::Command::new("xdg-open").arg(&page).spawn() {
+    if args.open
+        && let Err(error) = std::process::Command::new("xdg-open").arg(&page).spawn()
+    {
         out::stderr(&format!("warning: the report could not be opened: {error}"));
     }
     match record.end {

@@ -30,5 +30,5 @@ mod value;
 pub use builtin::{builtin_fault_profiles, builtin_playbooks, builtin_scenarios};
 pub use diagnostic::ConfigError;
 pub use find::find;
-pub use load::{load, validate, read_playbook};
+pub use load::{load, read_playbook, validate};
 pub use request::{FileKind, Loaded, Overrides, Request, ScenarioRef, Validated};

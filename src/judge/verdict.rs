@@ -59,8 +59,10 @@ pub fn judge(input: &JudgeInput<'_>) -> Verdict {
     }
     let told: Vec<Told<'_>> = results
         .iter()
-        .map(|(result, gathered)| Told {
+        .zip(&input.playbook.criteria)
+        .map(|((result, gathered), criterion)| Told {
             result,
+            distance: sentence::distance(&criterion.measure),
             found: &gathered.found,
             blocking: blocking(gate, result.severity, &gathered.suspicions),
         })

@@ -105,8 +105,7 @@ async fn run_in(
         means,
     };
     let mut dispatcher = Dispatcher { journal: Journal::create(dir)?, timeline: Timeline::default(), observer, events };
-    dispatcher
-        .take(RunEvent::Started { header: Box::new(header.clone()), playbook: Box::new(playbook.clone()) })?;
+    dispatcher.take(RunEvent::Started { header: Box::new(header.clone()), playbook: Box::new(playbook.clone()) })?;
     for message in warnings {
         dispatcher.take(RunEvent::Warning { at: clock.now(), message })?;
     }
@@ -200,10 +199,7 @@ async fn press(
 }
 
 fn urls(plan: &Plan, upstreams: &Upstreams) -> BTreeMap<String, String> {
-    plan.upstreams
-        .iter()
-        .filter_map(|upstream| Some((upstream.name.clone(), upstreams.url(&upstream.name)?)))
-        .collect()
+    plan.upstreams.iter().filter_map(|upstream| Some((upstream.name.clone(), upstreams.url(&upstream.name)?))).collect()
 }
 
 fn upstream_means(plan: &Plan, upstreams: &Upstreams) -> Vec<String> {

@@ -3,6 +3,8 @@
 //! What is asserted are verdicts, exit codes and what is left behind; never how fast anything was, apart from bounds
 //! that the product promises.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod endings;
 mod support;
 mod targets;

@@ -75,7 +75,8 @@ impl Firedrill {
 impl Finished {
     pub fn record(&self) -> Value {
         let path = self.dir.as_ref().expect("a run's folder").join("run.json");
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}\n{}", path.display(), self.stderr));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}\n{}", path.display(), self.stderr));
         serde_json::from_str(&text).expect("run.json is JSON")
     }
 

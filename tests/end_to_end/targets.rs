@@ -59,7 +59,8 @@ fn an_app_that_runs_elsewhere_is_tested_by_its_url_and_watched_by_its_pid() {
     ]);
     assert_eq!(run.code, 0, "{}\n{}", run.stdout, run.stderr);
     let record = run.record();
-    let calls: u64 = record["timeline"]["upstreams"].as_array().unwrap().iter().map(|u| u["calls"].as_u64().unwrap()).sum();
+    let calls: u64 =
+        record["timeline"]["upstreams"].as_array().unwrap().iter().map(|u| u["calls"].as_u64().unwrap()).sum();
     assert!(calls > 0, "the app talked to our upstreams");
     let rss = record["timeline"]["readings"].as_array().unwrap().iter().find_map(|r| r["memory"]["rss"].as_u64());
     assert!(rss.is_some_and(|rss| rss > 10 << 20), "its memory was read: {rss:?}");

@@ -1,7 +1,7 @@
 //! A run as it happens: a live view on a terminal, a line every ten seconds elsewhere, or nothing.
 
-mod live;
 mod lines;
+mod live;
 mod status;
 
 use super::out;
