@@ -4,9 +4,13 @@ use super::error::TargetError;
 use crate::model::plan::TargetPlan;
 use crate::model::secret::Secret;
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::time::Duration;
+use tokio::net::TcpSocket;
 
 /// The key that the reference app asks for unless told otherwise.
 const REFERENCE_KEY: &str = "firedrill-reference-key";
@@ -58,11 +62,45 @@ pub(super) fn is_secret(name: &str) -> bool {
     ["KEY", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|word| name.contains(word))
 }
 
-/// A port that was free a moment ago; the app binds it next.
-pub(super) fn free_port() -> Result<u16, TargetError> {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| Ok(listener.local_addr()?.port()))
-        .map_err(|source| TargetError::Io { what: "no port of loopback is free for the app".to_owned(), source })
+/// A port chosen for the app, ours among all firedrills of the machine until it is dropped.
+pub(super) struct Port {
+    pub number: u16,
+    /// A name in the kernel's abstract namespace: taken atomically, and free again when we end, however we end.
+    _claim: Option<UnixListener>,
+}
+
+/// Chooses a port for the app. It was free a moment ago and the app binds it next; in between, other firedrills
+/// keep away because of the claim, and outgoing connections because it is not one of theirs.
+pub(super) fn free_port() -> Result<Port, TargetError> {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let outgoing_from: u16 = range.split_ascii_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(0);
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for attempt in 0..200 {
+        // Where there is no room below the outgoing ports, or none is free, the kernel chooses.
+        let wish = if outgoing_from > 12_000 && attempt < 100 { rand::random_range(10_000..outgoing_from) } else { 0 };
+        match bindable(wish).and_then(|number| Ok((number, claim(number)?))) {
+            Ok((number, claim)) => return Ok(Port { number, _claim: claim }),
+            Err(error) => last = error,
+        }
+    }
+    Err(TargetError::Io { what: "no port of loopback is free for the app".to_owned(), source: last })
+}
+
+/// The port, or one that the kernel chooses for 0, if it can be bound now. It is never listened on: a process that
+/// is forked at this moment holds our sockets until it executes its program, and must not be taken for an app.
+fn bindable(port: u16) -> io::Result<u16> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    Ok(socket.local_addr()?.port())
+}
+
+/// Claims a port; an error if another firedrill has it, nothing where the kernel has no such names.
+fn claim(number: u16) -> io::Result<Option<UnixListener>> {
+    let name = SocketAddr::from_abstract_name(format!("firedrill-port-{number}"))?;
+    match UnixListener::bind_addr(&name) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+        claim => Ok(claim.ok()),
+    }
 }
 
 /// Fills `{port}` and `{NAME.url}` in.
@@ -121,6 +159,17 @@ mod tests {
         let headers = BTreeMap::from([("x-api-key".to_owned(), Secret::new("mine".into()))]);
         let command = reference(&plan, Path::new("/bin/firedrill"), &env, &urls, &headers);
         assert!(command.join(" ").contains("--api-key mine"));
+    }
+
+    #[test]
+    fn no_two_apps_get_the_same_port() {
+        let ports: Vec<Port> = (0..50).map(|_| free_port().unwrap()).collect();
+        let numbers: std::collections::BTreeSet<u16> = ports.iter().map(|port| port.number).collect();
+        assert_eq!(numbers.len(), 50);
+        assert!(claim(ports[0].number).is_err());
+        let number = ports[0].number;
+        drop(ports);
+        assert!(claim(number).is_ok());
     }
 
     #[test]

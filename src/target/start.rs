@@ -1,7 +1,7 @@
 //! [`Target`]: the app under test, whichever way it is there.
 
 use super::applog::tail;
-use super::command;
+use super::command::{self, Port};
 use super::connect::{ask, client, headers};
 use super::elsewhere::Elsewhere;
 use super::error::TargetError;
@@ -62,9 +62,17 @@ pub struct Target {
 
 enum App {
     /// Started by us.
-    Child(Supervisor, Option<MemoryGroup>),
+    Child(Child),
     /// It was there before us and stays after us.
     Elsewhere(Box<Elsewhere>),
+}
+
+/// An app that we started.
+struct Child {
+    supervisor: Supervisor,
+    group: Option<MemoryGroup>,
+    /// Kept for as long as the app may use it.
+    _port: Option<Port>,
 }
 
 impl Target {
@@ -100,11 +108,13 @@ impl Target {
                 };
                 let base_url = base_url.trim_end_matches('/').to_owned();
                 let url = format!("{base_url}/");
-                await_ready(supervisor, &ctx, &url, REFERENCE_READY, |_| true).await.map(|s| Self::child(base_url, s))
+                await_ready(supervisor, &ctx, &url, REFERENCE_READY, |_| true)
+                    .await
+                    .map(|s| Self::child(base_url, s, None))
             }
             TargetPlan::Command { command: parts, env, url, ready, ready_within, memory_limit } => {
                 let port = command::free_port()?;
-                let fill = |text: &str| command::fill(text, port, &ctx.upstream_urls);
+                let fill = |text: &str| command::fill(text, port.number, &ctx.upstream_urls);
                 let command: Vec<String> = parts.iter().map(|part| fill(part)).collect();
                 if command.first().is_none_or(String::is_empty) {
                     return Err(TargetError::NoCommand);
@@ -117,14 +127,14 @@ impl Target {
                 let within = ready_within.get();
                 await_ready(supervisor, &ctx, &ready, within, |status| status.is_success())
                     .await
-                    .map(|s| Self::child(base_url, s))
+                    .map(|s| Self::child(base_url, s, Some(port)))
             }
         }
     }
 
-    fn child(base_url: String, supervisor: Supervisor) -> Self {
+    fn child(base_url: String, supervisor: Supervisor, port: Option<Port>) -> Self {
         let group = supervisor.state().limits.and_then(|limits| limits.group);
-        Self { base_url, app: App::Child(supervisor, group) }
+        Self { base_url, app: App::Child(Child { supervisor, group, _port: port }) }
     }
 
     /// Its base URL, without a trailing slash.
@@ -137,7 +147,7 @@ impl Target {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         match &self.app {
-            App::Child(supervisor, _) => supervisor.state().pid,
+            App::Child(Child { supervisor, .. }) => supervisor.state().pid,
             App::Elsewhere(app) => app.pid(),
         }
     }
@@ -146,7 +156,7 @@ impl Target {
     #[must_use]
     pub fn group(&self) -> Option<&MemoryGroup> {
         match &self.app {
-            App::Child(_, group) => group.as_ref(),
+            App::Child(child) => child.group.as_ref(),
             App::Elsewhere(app) => app.group(),
         }
     }
@@ -155,7 +165,7 @@ impl Target {
     #[must_use]
     pub fn limit(&self) -> Option<ByteSize> {
         match &self.app {
-            App::Child(supervisor, _) => supervisor.state().limits.and_then(|limits| limits.limit),
+            App::Child(Child { supervisor, .. }) => supervisor.state().limits.and_then(|limits| limits.limit),
             App::Elsewhere(app) => app.limit(),
         }
         .map(ByteSize)
@@ -166,7 +176,7 @@ impl Target {
     #[must_use]
     pub fn reserve(&self) -> Option<Reserve> {
         match &self.app {
-            App::Child(supervisor, _) if supervisor.state().limits.is_some_and(|limits| limits.watched) => {
+            App::Child(Child { supervisor, .. }) if supervisor.state().limits.is_some_and(|limits| limits.watched) => {
                 Some(Arc::new(supervisor.reserve()))
             }
             _ => None,
@@ -177,7 +187,7 @@ impl Target {
     #[must_use]
     pub fn means(&self) -> Vec<String> {
         match &self.app {
-            App::Child(supervisor, _) => {
+            App::Child(Child { supervisor, .. }) => {
                 let state = supervisor.state();
                 let watched = state.pid.map(|pid| format!("watched by pid {pid}, as firedrill's own child"));
                 state.limits.map(|limits| limits.means).into_iter().chain(watched).collect()
@@ -189,7 +199,7 @@ impl Target {
     /// From now on changes of the app's process are events of the run.
     pub fn begin(&self, clock: RunClock) {
         match &self.app {
-            App::Child(supervisor, _) => supervisor.begin(clock),
+            App::Child(Child { supervisor, .. }) => supervisor.begin(clock),
             App::Elsewhere(app) => app.begin(clock),
         }
     }
@@ -197,7 +207,7 @@ impl Target {
     /// Resolves with the reason when an app that we started has ended for good; never for an app elsewhere.
     pub async fn lost(&self) -> String {
         match &self.app {
-            App::Child(supervisor, _) => {
+            App::Child(Child { supervisor, .. }) => {
                 let state = supervisor.wait_for(|state| state.ended.is_some()).await;
                 state.ended.or(state.failed).unwrap_or_else(|| "the app is gone".to_owned())
             }
@@ -214,7 +224,7 @@ impl Target {
     /// As [`Target::stop`], with another time between SIGTERM and SIGKILL, such as after a second Ctrl-C.
     pub async fn stop_within(self, grace: Duration) {
         match self.app {
-            App::Child(supervisor, _) => supervisor.stop(grace).await,
+            App::Child(Child { supervisor, .. }) => supervisor.stop(grace).await,
             App::Elsewhere(app) => app.leave().await,
         }
     }
