@@ -35,8 +35,18 @@ struct Cause {
     name: String,
     /// From its first hit until its window closed.
     on: Stretch,
+    /// The second from which every step that ends was also begun under it.
+    settled: u64,
     /// The second from which the app must be well again.
     recovered: u64,
+}
+
+impl Cause {
+    /// The windows of its own: its whole time, and its time without the answers that were under way when it came.
+    fn own(&self) -> impl Iterator<Item = (u64, u64)> {
+        let settled = (self.settled > self.on.from && self.settled < self.on.to).then_some((self.settled, self.on.to));
+        [(self.on.from, self.on.to)].into_iter().chain(settled)
+    }
 }
 
 /// Stretches that are judged as one group: all calm ones together, or one faulted one.
@@ -88,6 +98,7 @@ impl Segments {
         let recovery = plan.gate.recovery.get().as_secs_f64().ceil() as u64;
         for cause in &mut causes {
             let tail = last_begun_under(&timeline.intervals, cause.on.to, deadline);
+            cause.settled = last_begun_under(&timeline.intervals, cause.on.from, deadline);
             cause.recovered = cause.on.to.saturating_add(recovery).max(tail).min(end);
         }
         // A record from outside may hold a fault behind the run's end; there is nothing there to explain.
@@ -119,13 +130,13 @@ impl Segments {
         let mut faulted: Vec<Group> = Vec::new();
         for cause in &self.causes {
             let whole = scaled(cause.on.from, cause.recovered);
-            let own = scaled(cause.on.from, cause.on.to);
+            let own = cause.own().map(|(from, to)| scaled(from, to));
             match faulted.last_mut() {
                 Some(group) if whole.from <= group.stretches[0].to => {
                     group.stretches[0].to = group.stretches[0].to.max(whole.to);
-                    group.own.push(own);
+                    group.own.extend(own);
                 }
-                _ => faulted.push(Group { calm: false, stretches: vec![whole], own: vec![own] }),
+                _ => faulted.push(Group { calm: false, stretches: vec![whole], own: own.collect() }),
             }
         }
         let mut calm = Vec::new();
@@ -202,7 +213,7 @@ impl Cause {
     fn new(name: String, from: Offset, until: Option<Offset>, end: u64) -> Self {
         let from = from.second();
         let to = until.map_or(end, ceil).max(from.saturating_add(1));
-        Self { name, on: Stretch { from, to }, recovered: to }
+        Self { name, on: Stretch { from, to }, settled: from, recovered: to }
     }
 }
 
@@ -259,6 +270,7 @@ mod tests {
                 .map(|(from, length, recovery)| Cause {
                     name: "x".to_owned(),
                     on: Stretch { from: *from, to: from + length },
+                    settled: *from,
                     recovered: (from + length + recovery).min(end),
                 })
                 .collect();

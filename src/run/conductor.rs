@@ -117,7 +117,6 @@ async fn run_in(
     let mut beside = JoinSet::new();
     beside.spawn(recorder.clone().roll(stop_rest.clone()));
     beside.spawn(mark_faults(Arc::clone(&plan), clock, sink.clone(), stop_rest.clone()));
-    beside.spawn(probe::harness::run(clock, sink.clone(), stop_rest.clone()));
     beside.spawn(probe::run(ProbeContext {
         plan: Arc::clone(&plan),
         base_url: target.base_url().to_owned(),
