@@ -19,7 +19,9 @@ pub(super) fn command(args: &RunArgs, seed: Seed) -> String {
     option("faults", args.faults.clone());
     option("seed", Some(seed.to_string()));
     for (key, value) in &args.set {
-        option("set", Some(format!("{key}={value}")));
+        // What is set there may be a secret, and this line goes into the report.
+        let hidden = key.starts_with("headers") || key.starts_with("target.env");
+        option("set", Some(format!("{key}={}", if hidden { "..." } else { value })));
     }
     option("playbook", args.playbook.as_ref().map(|path| path.display().to_string()));
     option("fail-on", args.fail_on.map(|severity| severity.to_string()));
@@ -48,12 +50,12 @@ mod tests {
         let args = RunArgs {
             scenario: Some("my scenario.toml".into()),
             users: Some(5),
-            set: vec![("load.closed.ramp-up".into(), "5s".into())],
+            set: vec![("load.closed.ramp-up".into(), "5s".into()), ("headers.X-API-Key".into(), "hunter2".into())],
             ..RunArgs::default()
         };
         assert_eq!(
             command(&args, Seed(7)),
-            "firedrill run 'my scenario.toml' --users 5 --seed 7 --set load.closed.ramp-up=5s"
+            "firedrill run 'my scenario.toml' --users 5 --seed 7 --set load.closed.ramp-up=5s --set headers.X-API-Key=..."
         );
     }
 }

@@ -9,7 +9,7 @@ use std::error::Error;
 /// Says what is wrong with a file.
 pub(super) fn config(error: &ConfigError) -> Exit {
     out::stderr(&error.render(out::stderr_color()));
-    Exit::BadFile
+    if error.is_usage() { Exit::Usage } else { Exit::BadFile }
 }
 
 /// Says why a run could not be made.

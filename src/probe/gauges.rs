@@ -50,39 +50,40 @@ impl Page {
 pub(super) async fn run(ctx: Arc<ProbeContext>, client: Client, probe: GaugeProbe, page: Page) {
     let mut beat = Beat::new(ctx.clock, page.first(), probe.every.get());
     let url = url(&ctx.base_url, &probe.path);
-    let mut said = BTreeSet::new();
-    let mut say_once = |what: String, message: String| {
-        if said.insert(what) {
-            ctx.warn(message);
-        }
-    };
+    // A counter that nothing has incremented yet is rightly absent from a Prometheus page, so what counts as missing is
+    // only what never came.
+    let mut never: BTreeSet<&String> = probe.gauges.keys().collect();
+    let (mut read_once, mut unreadable_said) = (false, false);
     while beat.wait(&ctx.stop).await.is_some() {
         let answer = tokio::select! {
             biased;
             answer = read(&client, &url) => answer,
-            () = ctx.stop.cancelled() => return,
+            () = ctx.stop.cancelled() => break,
         };
         // The figures are those of the answer's moment, which may be long after the question.
         let at = ctx.clock.now();
         let text = match answer {
             Ok(text) => text,
             Err(why) => {
-                say_once(
-                    String::new(),
-                    format!("the app's {} page {} is not readable: {why}", page.name(), probe.path),
-                );
+                if !unreadable_said {
+                    unreadable_said = true;
+                    ctx.warn(format!("the app's {} page {} is not readable: {why}", page.name(), probe.path));
+                }
                 continue;
             }
         };
+        read_once = true;
         for (name, value) in values(&text, &probe.gauges, page) {
-            match value {
-                Some(value) => ctx.events.emit(RunEvent::Reading(Reading::Gauge { at, name, value })),
-                None => {
-                    let place = &probe.gauges[&name];
-                    let message = format!("gauge `{name}` has no number at `{place}` in {}", probe.path);
-                    say_once(name, message);
-                }
+            if let Some(value) = value {
+                never.remove(&name);
+                ctx.events.emit(RunEvent::Reading(Reading::Gauge { at, name, value }));
             }
+        }
+    }
+    if read_once {
+        for name in never {
+            let place = &probe.gauges[name];
+            ctx.warn(format!("gauge `{name}` never had a number at `{place}` in {}", probe.path));
         }
     }
 }
