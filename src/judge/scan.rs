@@ -213,13 +213,14 @@ pub(super) fn scan(series: &Series, group: &Group, question: &Question, qualifie
                 }
                 Answer::Holds => {
                     worse(&mut scan.worst, sight, |s| question.rule.strength(s.bounds));
-                    if window.length() < shortest {
-                        shortest = window.length();
-                        scan.span = Some(window);
-                    } else if window.length() == shortest
+                    let reach = group.whole_fault(window);
+                    if reach.length() < shortest {
+                        shortest = reach.length();
+                        scan.span = Some(reach);
+                    } else if reach.length() == shortest
                         && let Some(span) = &mut scan.span
                     {
-                        *span = Stretch { from: span.from.min(window.from), to: span.to.max(window.to) };
+                        *span = Stretch { from: span.from.min(reach.from), to: span.to.max(reach.to) };
                     }
                 }
             }

@@ -58,6 +58,15 @@ pub(super) struct Group {
     pub own: Vec<Stretch>,
 }
 
+impl Group {
+    /// For a fault's time without its beginning, that fault's whole time; any other window as it is. What is first and
+    /// last in a fault is looked for in all of it.
+    pub(super) fn whole_fault(&self, window: Stretch) -> Stretch {
+        let holders = self.own.iter().filter(|own| own.to == window.to && own.from <= window.from);
+        if self.own.contains(&window) { holders.copied().min().unwrap_or(window) } else { window }
+    }
+}
+
 /// The run, split.
 #[derive(Clone, Debug)]
 pub(super) struct Segments {

@@ -64,6 +64,7 @@ pub struct UpstreamInterval {
     /// Of those, hit by a fault.
     pub faulted: u64,
     /// Answers by status; connection faults are under 0.
+    #[serde(with = "number_keys")]
     pub statuses: BTreeMap<u16, u64>,
     /// Prompt tokens of answered calls.
     pub tokens_in: u64,
@@ -94,4 +95,25 @@ pub struct Exemplar {
     pub took_ms: u64,
     /// The beginning of the body, secrets removed.
     pub body: String,
+}
+
+/// Numbers as the keys of a map. JSON writes them as texts, and serde does not turn them back by itself inside an
+/// internally tagged enum, which `RunEvent` is.
+mod number_keys {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use std::collections::BTreeMap;
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<u16, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        map.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u16, u64>, D::Error> {
+        BTreeMap::<String, u64>::deserialize(deserializer)?
+            .into_iter()
+            .map(|(key, count)| {
+                Ok((key.parse().map_err(|_| D::Error::custom(format!("`{key}` is no status")))?, count))
+            })
+            .collect()
+    }
 }

@@ -138,3 +138,139 @@ fn moment(event: &RunEvent) -> Offset {
         RunEvent::Started { .. } | RunEvent::Journeys { .. } | RunEvent::Users { .. } => Offset::ZERO,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fault::{Abort, FaultAction};
+    use crate::model::interval::{EndpointInterval, Interval, JourneyInterval, Spectrum, UserSlice};
+    use crate::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
+    use crate::model::sample::Outcome;
+    use crate::model::timeline::{Exemplar, UpstreamInterval};
+    use crate::units::{ByteSize, Span};
+    use std::collections::BTreeMap;
+
+    /// One event of every kind but the first, which needs a whole plan and is covered by the end-to-end tests.
+    fn one_of_each() -> Vec<RunEvent> {
+        let at = Offset::from_micros(1_234_567);
+        vec![
+            RunEvent::FaultOpened { at, rule: 0 },
+            RunEvent::FaultClosed { at, rule: 0 },
+            RunEvent::FaultFired {
+                at,
+                rule: 1,
+                n: 7,
+                upstream: "openai".into(),
+                request: "POST /v1/chat/completions".into(),
+                action: FaultAction::Abort(Abort {
+                    error: Some("rate_limit".into()),
+                    status: None,
+                    headers: BTreeMap::from([("retry-after".into(), "2".into())]),
+                    body: None,
+                }),
+            },
+            RunEvent::FaultFired {
+                at,
+                rule: 1,
+                n: 8,
+                upstream: "openai".into(),
+                request: "GET /v1/models".into(),
+                action: FaultAction::Stall { after: ByteSize(10), pause: Some(Span::from_secs(2)) },
+            },
+            RunEvent::Interval(Interval {
+                second: 3,
+                users: 2,
+                started: 4,
+                endpoints: vec![EndpointInterval {
+                    endpoint: 1,
+                    outcomes: BTreeMap::from([(Outcome::Ok, 3), (Outcome::Masked, 1)]),
+                    plain_ok: 4,
+                    bytes: 99,
+                    response: Spectrum(vec![(1000, 3), (2000, 1)]),
+                    service: Spectrum(vec![(1000, 4)]),
+                }],
+            }),
+            RunEvent::Journeys {
+                journeys: vec![JourneyInterval { second: 3, completed: 1, ..JourneyInterval::default() }],
+            },
+            RunEvent::Users {
+                users: vec![UserSlice {
+                    slice: 0,
+                    user: 5,
+                    endpoint: 1,
+                    steps: 2,
+                    bad: 1,
+                    degraded: 0,
+                    slowest_ms: 12,
+                }],
+            },
+            RunEvent::Upstream(UpstreamInterval {
+                second: 3,
+                calls: 2,
+                statuses: BTreeMap::from([(0, 1), (200, 1)]),
+                ..UpstreamInterval::default()
+            }),
+            RunEvent::Reading(Reading::Memory { at, rss: 1, group: None, limit: Some(2) }),
+            RunEvent::Reading(Reading::Health {
+                at,
+                took: Span::from_secs(1),
+                status: Some(200),
+                says: Some("critical".into()),
+                state: HealthState::Down("the body says critical".into()),
+            }),
+            RunEvent::Reading(Reading::Gauge { at, name: "error_rate".into(), value: 0.5 }),
+            RunEvent::Target(TargetEvent {
+                at,
+                what: TargetChange::Ended { code: None, signal: Some(9), oom_killed: true, at_limit: true },
+            }),
+            RunEvent::Pressure(PressureMark { at, held: 5 }),
+            RunEvent::Harness(HarnessReading { at, lateness: Span::default(), cpu_seconds: 0.25, rss: 1, fds: 9 }),
+            RunEvent::Exemplar(Exemplar {
+                at,
+                endpoint: 1,
+                user: 5,
+                request: "POST /x".into(),
+                status: Some(200),
+                outcome: Outcome::Masked,
+                why: "/plan: missing".into(),
+                took_ms: 12,
+                body: "{}".into(),
+            }),
+            RunEvent::Warning { at, message: "a \"warning\"\n".into() },
+            RunEvent::Ended { at, reason: EndReason::Interrupted(2) },
+        ]
+    }
+
+    #[test]
+    fn every_event_reads_back_as_it_was_written() {
+        for event in one_of_each() {
+            let line = serde_json::to_string(&event).unwrap();
+            assert!(!line.contains('\n'), "one event, one line");
+            assert_eq!(serde_json::from_str::<RunEvent>(&line).unwrap(), event, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_journal_without_its_first_line_is_refused_with_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(dir.path()).unwrap();
+        for event in one_of_each() {
+            journal.append(&event).unwrap();
+        }
+        journal.flush().unwrap();
+        let error = recover(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("events.jsonl") && error.contains("no first line"), "{error}");
+    }
+
+    #[test]
+    fn two_runs_of_one_second_get_two_folders() {
+        let out = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let (_, first) = create(out.path(), "weekly load/1", now).unwrap();
+        let (_, second) = create(out.path(), "weekly load/1", now).unwrap();
+        assert_eq!(
+            (first.as_str(), second.as_str()),
+            ("20231114-221320-weekly-load-1", "20231114-221320-weekly-load-1-2")
+        );
+    }
+}
