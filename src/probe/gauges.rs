@@ -50,8 +50,8 @@ impl Page {
 pub(super) async fn run(ctx: Arc<ProbeContext>, client: Client, probe: GaugeProbe, page: Page) {
     let mut beat = Beat::new(ctx.clock, page.first(), probe.every.get());
     let url = url(&ctx.base_url, &probe.path);
-    // A counter that nothing has incremented yet is rightly absent from a Prometheus page, so what counts as missing is
-    // only what never came.
+    // A counter that nothing has counted yet is rightly absent from a page; what never came, nor was announced, is
+    // missing.
     let mut never: BTreeSet<&String> = probe.gauges.keys().collect();
     let (mut read_once, mut unreadable_said) = (false, false);
     while beat.wait(&ctx.stop).await.is_some() {
@@ -77,6 +77,8 @@ pub(super) async fn run(ctx: Arc<ProbeContext>, client: Client, probe: GaugeProb
             if let Some(value) = value {
                 never.remove(&name);
                 ctx.events.emit(RunEvent::Reading(Reading::Gauge { at, name, value }));
+            } else if page == Page::Metrics && prometheus::declares(&text, &probe.gauges[&name]) {
+                never.remove(&name);
             }
         }
     }

@@ -5,6 +5,15 @@ pub(super) fn sum(text: &str, name: &str) -> Option<f64> {
     text.lines().filter_map(sample).filter(|(found, _)| *found == name).map(|(_, value)| value).reduce(|a, b| a + b)
 }
 
+/// Whether the page announces the metric, with or without series: a counter with labels has none before its first count.
+pub(super) fn declares(text: &str, name: &str) -> bool {
+    text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).any(|rest| {
+        let declared = rest.split_ascii_whitespace().next().unwrap_or_default();
+        // OpenMetrics announces a counter without the suffix that its series carry.
+        declared == name || Some(declared) == name.strip_suffix("_total")
+    })
+}
+
 /// A line's metric name and value; `None` for comments, blank lines and whatever is not in the format.
 fn sample(line: &str) -> Option<(&str, f64)> {
     let line = line.trim_start();
@@ -64,6 +73,8 @@ mod tests {
         assert!(sum(page, "odd").unwrap().is_nan());
         assert_eq!(sum(page, "last"), Some(f64::INFINITY));
         assert_eq!(sum(page, "hist_bucket"), Some(2.0));
+        assert!(declares(page, "http_requests_total") && !declares(page, "up") && !declares(page, "http_requests"));
+        assert!(declares("# TYPE calls counter", "calls_total"));
         for absent in ["bad", "worse", "http_requests", "HELP", ""] {
             assert_eq!(sum(page, absent), None, "{absent}");
         }
