@@ -91,7 +91,8 @@ impl Status {
         let seconds = self.recent.len().max(1) as f64;
         let spectrum = Spectrum::merged(self.recent.iter().flat_map(|i| &i.endpoints).map(|e| &e.response));
         let users = self.recent.back().map_or(0, |interval| interval.users);
-        let mut line = format!("{users} users · {:.1} steps/s", classed as f64 / seconds);
+        let noun = if users == 1 { "user" } else { "users" };
+        let mut line = format!("{users} {noun} · {:.1} steps/s", classed as f64 / seconds);
         if let Some(p95) = spectrum.quantile(0.95) {
             let _ = write!(line, " · p95 {:.1} s", p95 as f64 / 1e6);
         }
