@@ -7,6 +7,7 @@
 mod fixtures;
 
 use firedrill::model::run_record::RunRecord;
+use firedrill::model::verdict::{Decision, Figure, Finding, Origin, Severity, State, Unit};
 use firedrill::report::{self, ReportError};
 use firedrill::units::Offset;
 use std::path::Path;
@@ -199,6 +200,202 @@ fn no_labels_overlap_from_ten_seconds_to_a_day() {
         }
         assert!(seen > 20, "{name}: {seen} labels");
     }
+}
+
+/// The class and the words of the tile whose title begins so.
+fn tile(record: &RunRecord, title: &str) -> (String, String) {
+    let page = report::html(record).unwrap();
+    let tile = page
+        .split("<div class=\"tile ")
+        .find(|tile| tile.split("<h2>").nth(1).is_some_and(|rest| rest.starts_with(title)))
+        .unwrap_or_else(|| panic!("no tile {title}"));
+    let class = tile.split('"').next().unwrap().to_owned();
+    let state = tile.split("<p class=\"state\">").nth(1).unwrap().split("</p>").next().unwrap();
+    (class, state.split("</span> ").nth(1).unwrap().to_owned())
+}
+
+const SUCCESS: [&str; 5] = ["P0-error-rate", "P0-agents-down", "P1-key-agent", "P1-agent", "P2-endpoint"];
+const SLOW: [&str; 1] = ["P2-slow"];
+const MEMORY: [&str; 2] = ["P0-oom", "P1-memory"];
+
+/// A clean run with other states for some criteria.
+fn with_states(state: &State, of: impl Fn(&str) -> bool) -> RunRecord {
+    let mut record = fixtures::clean();
+    for result in record.verdict.criteria.iter_mut().filter(|result| of(&result.id)) {
+        result.state = state.clone();
+    }
+    record
+}
+
+#[test]
+fn a_tile_is_marked_by_its_own_criteria_and_by_no_other() {
+    let states = [
+        (State::Breached, "bad", "over a limit"),
+        (State::Clear, "good", "within limits"),
+        (State::Inconclusive("too few".into()), "unknown", "cannot tell"),
+        (State::NotMeasured("not asked".into()), "absent", "not judged"),
+    ];
+    let tiles: [(&str, &[&str]); 3] =
+        [("True success", &SUCCESS), ("Slowest endpoint", &SLOW), ("Peak memory", &MEMORY)];
+    for (title, own) in tiles {
+        for (state, class, word) in &states {
+            let record = with_states(state, |id| own.contains(&id));
+            assert_eq!(tile(&record, title), ((*class).to_owned(), (*word).to_owned()), "{title}, own {state:?}");
+            let others = with_states(state, |id| !own.contains(&id));
+            assert_eq!(tile(&others, title).0, "good", "{title}, others {state:?}");
+        }
+        for id in own {
+            let one = with_states(&State::Breached, |other| other == *id);
+            assert_eq!(tile(&one, title).0, "bad", "{title}: {id} alone marks it");
+        }
+    }
+    // Nothing to show is not within any limits.
+    assert_eq!(tile(&fixtures::empty(), "True success").0, "absent");
+    assert_eq!(tile(&fixtures::empty(), "Slowest endpoint").0, "absent");
+    assert_eq!(tile(&fixtures::empty(), "Peak memory").0, "absent");
+}
+
+#[test]
+fn the_tile_of_faults_is_marked_by_what_the_gate_counts_of_them() {
+    const TITLE: &str = "While a fault was on";
+    let findings = |change: &dyn Fn(&mut Finding)| {
+        let mut record = fixtures::outage();
+        for finding in record.verdict.criteria.iter_mut().flat_map(|result| &mut result.findings) {
+            change(finding);
+        }
+        record
+    };
+    assert_eq!(tile(&findings(&|_| ()), TITLE), ("bad".into(), "not tolerated".into()));
+    assert_eq!(tile(&findings(&|f| f.gated = false), TITLE), ("good".into(), "tolerated".into()));
+    assert_eq!(tile(&findings(&|f| f.origin = Origin::Spontaneous), TITLE).0, "good", "no fault did that");
+    let ballast = findings(&|f| f.origin = Origin::Induced(vec!["memory ballast".into()]));
+    assert_eq!(tile(&ballast, TITLE).0, "good", "nor did a fault do that");
+    assert_eq!(tile(&fixtures::clean(), TITLE), ("absent".into(), "not tried".into()));
+
+    let mut unsure = findings(&|f| f.gated = false);
+    unsure.verdict.decision = Decision::Inconclusive;
+    assert_eq!(tile(&unsure, TITLE).0, "good", "a doubt about something else is no doubt about this");
+    unsure.header.plan.gate.while_faulted = Severity::P2;
+    let agents = unsure.verdict.criteria.iter_mut().find(|result| result.id == "P0-agents-down").unwrap();
+    agents.state = State::Inconclusive("too few".into());
+    agents.findings.clear();
+    assert_eq!(tile(&unsure, TITLE), ("unknown".into(), "cannot tell".into()));
+}
+
+#[test]
+fn the_tile_of_trust_is_marked_by_doubts() {
+    const TITLE: &str = "Can this run be trusted?";
+    assert_eq!(tile(&fixtures::outage(), TITLE), ("good".into(), "no doubts".into()), "a breach is no doubt");
+    assert_eq!(tile(&fixtures::interrupted(), TITLE), ("unknown".into(), "several doubts".into()));
+}
+
+/// The row of a criterion in the table of all criteria.
+fn criterion<'a>(page: &'a str, id: &str) -> &'a str {
+    page.split("<tr class=\"is-").skip(1).find(|row| row.contains(&format!(">{id}</span>"))).unwrap()
+}
+
+#[test]
+fn a_figure_beyond_its_limit_is_never_green() {
+    let mut record = with_states(&State::Breached, |id| id == "P1-degraded-users");
+    let figure = |what: &str, value, limit| {
+        Some(Figure { what: what.into(), value, interval: Some((value * 0.8, 1.0)), limit, unit: Unit::Share })
+    };
+    for result in &mut record.verdict.criteria {
+        match result.id.as_str() {
+            "P2-degraded-users" => result.closest = figure("affected users", 0.401, 0.01),
+            "P2-endpoint" => result.closest = figure("errors of routine", 1.0, 0.5),
+            "P1-key-agent" => result.closest = figure("success of routine", 0.01, 0.05),
+            _ => {}
+        }
+    }
+    let page = report::html(&record).unwrap();
+    let users = criterion(&page, "P2-degraded-users");
+    assert!(users.starts_with("absent") && !users.contains("\"good\""), "{users}");
+    assert!(users.contains("40.1\u{a0}%, more than 20\u{a0}%: counted as P1-degraded-users"), "{users}");
+    for (id, words) in
+        [("P2-endpoint", "the rest was not well either"), ("P1-key-agent", "1.0\u{a0}%, limit ≥\u{a0}5\u{a0}%")]
+    {
+        let row = criterion(&page, id);
+        assert!(row.starts_with("absent") && row.contains(words), "{row}");
+    }
+    for (name, record) in fixtures::all() {
+        let page = report::html(&record).unwrap();
+        for result in record.verdict.criteria.iter().filter(|result| result.state == State::Clear) {
+            assert!(criterion(&page, &result.id).starts_with("good"), "{name}: {} is clear and looks it", result.id);
+        }
+    }
+}
+
+/// The cards of the page: what the gate counts, and what it tolerates.
+fn cards(page: &str) -> (Vec<&str>, Vec<&str>) {
+    let failed = page.split("<section id=\"failed\"").nth(1).unwrap().split("</section>").next().unwrap();
+    let (counted, tolerated) = failed.split_once("<details class=\"tolerated\">").unwrap_or((failed, ""));
+    let split = |text| -> Vec<&str> { str::split(text, "<article").skip(1).collect() };
+    (split(counted), split(tolerated))
+}
+
+#[test]
+fn a_criterion_has_one_card_with_its_subjects_and_what_is_tolerated_is_folded_away() {
+    let record = fixtures::outage();
+    let page = report::html(&record).unwrap();
+    let (counted, tolerated) = cards(&page);
+    assert_eq!((counted.len(), tolerated.len()), (2, 1));
+    assert!(counted[0].contains("Every agent was down"), "{}", counted[0]);
+    assert!(counted[1].contains("Key agents broken: nutrition and routine"), "{}", counted[1]);
+    for (cell, times) in
+        [(">nutrition</th>", 1), (">routine</th>", 1), ("lim\">≥\u{a0}5\u{a0}%", 2), ("0.4–3.9\u{a0}%", 1)]
+    {
+        assert_eq!(counted[1].matches(cell).count(), times, "{cell}: {}", counted[1]);
+    }
+    let said = &record.verdict.criteria.iter().find(|r| r.id == "P1-key-agent").unwrap().findings[0].sentence;
+    let (seen, folded) = counted[1].split_once("<details>").unwrap();
+    assert!(folded.contains(said) && !seen.contains(said), "the judge's words stand in the details");
+    assert!(page.contains("Tolerated by this scenario’s gate (1): <span class=\"ext\">P2-endpoint</span>"));
+    assert!(tolerated[0].contains("insights was broken while the rest was well"), "{}", tolerated[0]);
+    let strip = page.split("id=\"chart-strip\"").nth(1).unwrap().split("</figure>").next().unwrap();
+    assert!(strip.contains("✗ P1-key-agent: 2\u{a0}agents"), "{strip}");
+    assert_eq!(strip.matches("<th scope=\"row\">breach</th>").count(), 3, "a criterion's breaches share a row");
+}
+
+#[test]
+fn another_cause_is_another_card_and_the_nearest_to_the_cause_comes_first() {
+    let mut record = fixtures::outage();
+    let finding = |origin: &Origin, first| Finding {
+        origin: origin.clone(),
+        subject: None,
+        first: Offset::from_secs(first),
+        ..record.verdict.criteria.iter().find(|r| r.id == "P1-key-agent").unwrap().findings[0].clone()
+    };
+    let fault = Origin::Induced(vec!["openai-outage".into()]);
+    let (spontaneous, users) = (finding(&Origin::Spontaneous, 50), finding(&fault, 1));
+    let (memory, agent) = (finding(&fault, 2), finding(&fault, 40));
+    for result in &mut record.verdict.criteria {
+        match result.id.as_str() {
+            "P1-key-agent" => result.findings.push(spontaneous.clone()),
+            "P1-degraded-users" => result.findings = vec![users.clone()],
+            "P1-memory" => result.findings = vec![memory.clone()],
+            "P1-agent" => result.findings = vec![agent.clone()],
+            _ => {}
+        }
+    }
+    let page = report::html(&record).unwrap();
+    let shown: Vec<(&str, bool)> = cards(&page)
+        .0
+        .into_iter()
+        .map(|card| {
+            let id = card.split("<dd class=\"ext\"><b>").nth(1).unwrap().split('<').next().unwrap();
+            (id, card.contains(">spontaneous<"))
+        })
+        .collect();
+    let order = [
+        ("P0-agents-down", false),
+        ("P1-key-agent", true),
+        ("P1-key-agent", false),
+        ("P1-agent", false),
+        ("P1-memory", false),
+        ("P1-degraded-users", false),
+    ];
+    assert_eq!(shown, order);
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod faults;
 pub mod figures;
 pub mod findings;
+pub mod headline;
 pub mod journeys;
 pub mod mark;
 pub mod plan_words;

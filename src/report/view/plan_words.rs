@@ -19,14 +19,14 @@ pub fn target(plan: &Plan) -> String {
                 words.push_str(&format!(" with defects {}", defects.join(", ")));
             }
             if let Some(limit) = memory_limit {
-                words.push_str(&format!(" in {}", figures::bytes(limit.get() as f64)));
+                words.push_str(&format!(" in {}", figures::exact(figures::bytes(limit.get() as f64))));
             }
             words
         }
         TargetPlan::Command { command, memory_limit, .. } => {
             let mut words = format!("`{}`", command.join(" "));
             if let Some(limit) = memory_limit {
-                words.push_str(&format!(" in {}", figures::bytes(limit.get() as f64)));
+                words.push_str(&format!(" in {}", figures::exact(figures::bytes(limit.get() as f64))));
             }
             words
         }

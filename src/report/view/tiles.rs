@@ -1,16 +1,17 @@
 //! The five tiles under the verdict.
 
-use super::criteria::measure;
+use super::criteria::{mark, measure};
 use super::endpoints::{Tally, percentile};
 use super::faults::{back_after, fare};
 use super::figures;
+use super::headline::percent;
 use super::mark::Mark;
 use super::plan_words;
 use super::text;
 use crate::model::playbook::Measure;
 use crate::model::reading::Reading;
 use crate::model::run_record::RunRecord;
-use crate::model::verdict::{Decision, Origin, State};
+use crate::model::verdict::{Origin, State};
 use crate::units::{ByteSize, Offset};
 
 /// One tile.
@@ -33,14 +34,15 @@ pub fn tiles(record: &RunRecord, tallies: &[Tally]) -> Vec<Tile> {
     vec![success(record), slowest(record, tallies), under_fault(record), memory(record), trust(record)]
 }
 
-/// The worst state of the criteria whose measure `of` accepts.
+/// The worst state of the criteria whose measure `of` accepts: a tile is marked by those that its figure is about, and
+/// by no others.
 fn standing(record: &RunRecord, of: impl Fn(&Measure) -> bool) -> Mark {
     let marks: Vec<Mark> = record
         .verdict
         .criteria
         .iter()
         .filter(|result| measure(&record.playbook, &result.id).is_some_and(&of))
-        .map(|result| Mark::of(&result.state))
+        .map(|result| mark(record, result))
         .collect();
     [Mark::Bad, Mark::Unknown, Mark::Good].into_iter().find(|mark| marks.contains(mark)).unwrap_or(Mark::Absent)
 }
@@ -54,18 +56,21 @@ const fn limit_word(mark: Mark) -> &'static str {
     }
 }
 
+/// Whether a measure is about the share of right answers.
+const fn of_answers(measure: &Measure) -> bool {
+    matches!(
+        measure,
+        Measure::ErrorRate { .. }
+            | Measure::AgentsDown { .. }
+            | Measure::KeyAgent { .. }
+            | Measure::AgentFailing { .. }
+            | Measure::EndpointBroken { .. }
+    )
+}
+
 fn success(record: &RunRecord) -> Tile {
     let h = record.verdict.honesty;
-    let mark = standing(record, |measure| {
-        matches!(
-            measure,
-            Measure::ErrorRate { .. }
-                | Measure::AgentsDown { .. }
-                | Measure::KeyAgent { .. }
-                | Measure::AgentFailing { .. }
-                | Measure::EndpointBroken { .. }
-        )
-    });
+    let mark = standing(record, of_answers);
     let mut notes = vec![format!("status codes said {}", figures::share_of(h.plain_ok, h.steps))];
     let parts: Vec<String> = [(h.degraded, "degraded"), (h.masked, "masked"), (h.failed, "failed")]
         .into_iter()
@@ -82,7 +87,7 @@ fn success(record: &RunRecord) -> Tile {
 }
 
 fn slowest(record: &RunRecord, tallies: &[Tally]) -> Tile {
-    let mark = standing(record, |m| matches!(m, Measure::SlowResponses { .. } | Measure::DegradedUsers { .. }));
+    let mark = standing(record, |m| matches!(m, Measure::SlowResponses { .. }));
     let name = |i: usize| record.header.plan.endpoints.get(i).map_or("", |endpoint| endpoint.name.as_str());
     let worst = |q: f64| {
         tallies
@@ -92,7 +97,7 @@ fn slowest(record: &RunRecord, tallies: &[Tally]) -> Tile {
             .max_by(|a, b| a.1.total_cmp(&b.1))
     };
     let slow = record.playbook.criteria.iter().find_map(|criterion| match criterion.measure {
-        Measure::SlowResponses { from, .. } => Some(from),
+        Measure::SlowResponses { from, share, .. } => Some((from, share)),
         _ => None,
     });
     let mut notes = Vec::new();
@@ -110,9 +115,10 @@ fn slowest(record: &RunRecord, tallies: &[Tally]) -> Tile {
             ("Slowest endpoint, p95", figures::NONE.to_owned())
         }
     };
-    if let Some(slow) = slow {
-        notes.push(format!("slow from {}", figures::span(slow)));
+    if let Some((from, share)) = slow {
+        notes.push(format!("limit: {} slower than {}", percent(share), figures::span(from)));
     }
+    let mark = if figure == figures::NONE && mark == Mark::Good { Mark::Absent } else { mark };
     Tile { title, figure, mark, word: limit_word(mark), notes }
 }
 
@@ -132,18 +138,30 @@ fn under_fault(record: &RunRecord) -> Tile {
             Some((fault, share))
         })
         .min_by(|a, b| a.1.total_cmp(&b.1));
+    let by_fault = |origin: &Origin| match origin {
+        Origin::Induced(names) => names.iter().any(|name| record.header.plan.faults.iter().any(|f| f.name == *name)),
+        Origin::Spontaneous => false,
+    };
     let induced: Vec<bool> = record
         .verdict
         .criteria
         .iter()
         .flat_map(|result| &result.findings)
-        .filter(|finding| matches!(finding.origin, Origin::Induced(_)))
+        .filter(|finding| by_fault(&finding.origin))
         .map(|finding| finding.gated)
         .collect();
+    // Only what the gate would count of a fault can make the tile doubtful.
+    let gate = record.header.plan.gate;
+    let unsure = record.verdict.criteria.iter().any(|result| {
+        matches!(result.state, State::Inconclusive(_))
+            && result.severity.at_least(gate.fail_on)
+            && result.severity < gate.while_faulted
+            && measure(&record.playbook, &result.id).is_some_and(of_answers)
+    });
     let (mark, word) = match induced.iter().any(|gated| *gated) {
         true => (Mark::Bad, "not tolerated"),
         false if worst.is_none() => (Mark::Absent, "nothing ended in it"),
-        false if record.verdict.decision == Decision::Inconclusive => (Mark::Unknown, "cannot tell"),
+        false if unsure => (Mark::Unknown, "cannot tell"),
         false if induced.is_empty() => (Mark::Good, "no breach"),
         false => (Mark::Good, "tolerated"),
     };
@@ -196,15 +214,22 @@ fn memory(record: &RunRecord) -> Tile {
     };
     let mark = standing(record, |m| matches!(m, Measure::MemorySustained { .. } | Measure::Oom {}));
     let mut notes = Vec::new();
-    let lines: Vec<String> = [sustained(record).map(|l| ("sustained", l.get())), limit.map(|l| ("hard limit", l))]
+    // The peak may pass the lower limit for a while; saying for how long keeps a pass from looking like a mistake.
+    let long = record.playbook.criteria.iter().find_map(|criterion| match criterion.measure {
+        Measure::MemorySustained { above, sustained } => {
+            Some(format!("{} for {}", figures::exact(figures::bytes(above.get() as f64)), figures::span(sustained)))
+        }
+        _ => None,
+    });
+    let lines: Vec<String> = long
         .into_iter()
-        .flatten()
-        .map(|(word, bytes)| format!("{word} {}", figures::bytes(bytes as f64)))
+        .chain(limit.map(|l| format!("hard limit {}", figures::exact(figures::bytes(l as f64)))))
         .collect();
     if !lines.is_empty() {
         notes.push(format!("limits: {}", lines.join(", ")));
     }
-    if let Some(group) = group {
+    // Shared pages can make the processes' own sum the larger one; then the group's says nothing more.
+    if let Some(group) = group.filter(|group| *group > rss) {
         notes.push(format!("with ballast {}", figures::bytes(group as f64)));
     }
     Tile { title, figure: figures::bytes(rss as f64), mark, word: limit_word(mark), notes }

@@ -51,7 +51,8 @@ pub fn memory(record: &RunRecord, data: &Data) -> Result<Option<Chart>, ReportEr
             let mut last = f64::MAX;
             for value in &limits {
                 let y = plot.y(&axis, *value as f64);
-                let label = if (last - y).abs() < 13.0 { String::new() } else { figures::bytes(*value as f64) };
+                let label =
+                    if (last - y).abs() < 13.0 { String::new() } else { figures::exact(figures::bytes(*value as f64)) };
                 last = y;
                 limit(canvas, plot, &axis, *value as f64, &label)?;
             }

@@ -7,6 +7,8 @@ use crate::model::plan::LoadPlan;
 use crate::model::reading::TargetChange;
 use crate::model::run_record::RunRecord;
 use crate::report::error::ReportError;
+use crate::report::view::criteria::measure;
+use crate::report::view::headline::nouns;
 use crate::report::view::series::BandKind;
 use crate::report::view::{figures, findings, text};
 use crate::units::Offset;
@@ -22,10 +24,12 @@ const BREACHES: usize = 8;
 struct Row {
     /// Where it begins to rise to its full height, for the load's ramp.
     rise: f64,
-    from: f64,
-    until: f64,
+    /// When it was on: apart and in order, at least one.
+    spans: Vec<(f64, f64)>,
     ink: Ink,
     label: String,
+    /// The name where there is no room for the label.
+    short: String,
     kind: &'static str,
 }
 
@@ -33,12 +37,13 @@ struct Row {
 pub fn strip(record: &RunRecord, data: &Data) -> Result<Chart, ReportError> {
     let rows = rows(record, data);
     let title = "What was on when";
-    let takeaway = match (record.timeline.faults.len() as u64, findings::worst_first(record).len() as u64) {
+    let breaches = breaches(record);
+    let takeaway = match (record.timeline.faults.len() as u64, breaches.len() as u64) {
         (0, 0) => "No fault was on, and nothing was breached.".to_owned(),
         (faults, breaches) => format!(
             "{} and {} on one clock.",
             figures::plural(faults, "fault", "faults"),
-            figures::plural(breaches, "breach", "breaches")
+            figures::plural(breaches, "breached criterion", "breached criteria")
         ),
     };
     let meanings = [
@@ -76,7 +81,8 @@ pub fn strip(record: &RunRecord, data: &Data) -> Result<Chart, ReportError> {
                 .iter()
                 .map(|row| {
                     let time = |secs| Offset::from_secs_f64(secs).to_string();
-                    vec![row.kind.to_owned(), row.label.clone(), time(row.from), time(row.until)]
+                    let (from, until) = row.hull();
+                    vec![row.kind.to_owned(), row.label.clone(), time(from), time(until)]
                 })
                 .collect(),
         },
@@ -92,7 +98,7 @@ fn rows(record: &RunRecord, data: &Data) -> Vec<Row> {
     let end = plan.load_end().as_secs_f64().min(secs);
     let bar = |from: f64, until: f64, ink, kind, label: String| {
         let (from, until) = (from.min(secs), until.min(secs));
-        Row { rise: from, from, until, ink, label, kind }
+        Row { rise: from, spans: vec![(from, until)], ink, short: label.clone(), label, kind }
     };
     let all_users = format!("{users} users from {}", Offset::from_secs_f64(ramp));
     let mut rows = vec![Row { rise: 0.0, ..bar(ramp, end.max(ramp), Ink::Phase, "load", all_users) }];
@@ -117,34 +123,81 @@ fn rows(record: &RunRecord, data: &Data) -> Vec<Row> {
             push(at, at, Ink::Breach, "app", label.to_owned());
         }
     }
-    let all = findings::worst_first(record);
-    for (result, finding) in all.iter().take(BREACHES) {
-        let ink = if finding.gated { Ink::Breach } else { Ink::Tolerated };
-        let subject = finding.subject.as_ref().map_or_else(String::new, |s| format!(" {}", text::line(s, 40)));
-        let label = format!("✗ {}{subject}", text::line(&result.id, 40));
-        push(finding.first.as_secs_f64(), finding.last.as_secs_f64(), ink, "breach", label);
+    for (result, findings) in breaches(record).into_iter().take(BREACHES) {
+        let measure = measure(&record.playbook, &result.id);
+        let mut subjects: Vec<String> =
+            findings.iter().filter_map(|f| f.subject.as_ref()).map(|subject| text::line(subject, 40)).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        let about = match subjects.as_slice() {
+            [] => String::new(),
+            [only] => format!(": {only}"),
+            many => format!(": {}", figures::plural(many.len() as u64, "", nouns(measure).1)),
+        };
+        let spans =
+            findings.iter().map(|f| (f.first.as_secs_f64().min(secs), f.last.as_secs_f64().min(secs))).collect();
+        let ink = if findings.iter().any(|f| f.gated) { Ink::Breach } else { Ink::Tolerated };
+        let spans = union(spans);
+        let short = format!("✗ {}", text::line(&result.id, 40));
+        let label = format!("{short}{about}");
+        rows.push(Row { rise: spans.first().map_or(0.0, |span| span.0), spans, ink, label, short, kind: "breach" });
     }
     rows
 }
 
+/// The breaches, a criterion's in one row however many subjects it has.
+fn breaches(record: &RunRecord) -> Vec<findings::Group<'_>> {
+    findings::grouped(record, |a, b| a.gated == b.gated)
+}
+
+/// Spans in order, those that touch joined.
+fn union(mut spans: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut apart: Vec<(f64, f64)> = Vec::new();
+    for (from, until) in spans {
+        match apart.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(until),
+            _ => apart.push((from, until)),
+        }
+    }
+    apart
+}
+
+impl Row {
+    /// From its first moment to its last.
+    fn hull(&self) -> (f64, f64) {
+        let from = self.spans.first().map_or(0.0, |span| span.0);
+        (from, self.spans.iter().map(|span| span.1).fold(from, f64::max))
+    }
+}
+
 /// A bar with its name in it, or right of it, or left of it: wherever there is room.
 fn draw_row(canvas: &Canvas, plot: &Plot, row: &Row, top: f64) -> Result<(), ReportError> {
-    let (from, until) = (plot.x(row.from), plot.x(row.until).max(plot.x(row.from) + 3.0));
+    let ends = |(from, until)| (plot.x(from), plot.x(until).max(plot.x(from) + 3.0));
+    let (from, until) = ends(row.hull());
     let (upper, lower) = (top + 3.0, top + ROW - 3.0);
     let middle = f64::midpoint(upper, lower);
     canvas.line(&[(plot.left, middle), (plot.right, middle)], Ink::Grid)?;
-    if row.rise < row.from {
+    if plot.x(row.rise) < from {
         canvas.shape(&[(plot.x(row.rise), lower), (from, upper), (from, lower)], row.ink)?;
     }
-    canvas.rect((from, upper), (until, lower), row.ink)?;
+    // The widest comes last, so that a name in it lies directly on it.
+    let mut bars: Vec<(f64, f64)> = row.spans.iter().map(|span| ends(*span)).collect();
+    bars.sort_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)));
+    for (from, until) in &bars {
+        canvas.rect((*from, upper), (*until, lower), row.ink)?;
+    }
     let need = text_width(&row.label) + 12.0;
     // Labels may run into the margins: nothing else stands in them on this chart.
     let (right, left) = (plot.right + 56.0 - until, from - plot.left + 46.0);
-    if until - from >= need {
-        canvas.text(&row.label, (from + 6.0, middle), Anchor::Start, Ink::LabelInside)
-    } else if right >= need || right >= left {
-        canvas.text(&fit(&row.label, right - 10.0), (until + 5.0, middle), Anchor::Start, Ink::Label)
-    } else {
-        canvas.text(&fit(&row.label, left - 10.0), (from - 5.0, middle), Anchor::End, Ink::Label)
+    let label = |room: f64| if need <= room { &row.label } else { &row.short };
+    match bars.last() {
+        Some((from, until)) if until - from >= need => {
+            canvas.text(&row.label, (from + 6.0, middle), Anchor::Start, Ink::LabelInside)
+        }
+        _ if right >= need || right >= left => {
+            canvas.text(&fit(label(right), right - 10.0), (until + 5.0, middle), Anchor::Start, Ink::Label)
+        }
+        _ => canvas.text(&fit(label(left), left - 10.0), (from - 5.0, middle), Anchor::End, Ink::Label),
     }
 }
