@@ -3,7 +3,6 @@
 use super::context::Context;
 use super::gathered::{Found, Story};
 use super::words;
-use crate::model::playbook::Measure;
 use crate::model::verdict::{CriterionResult, Decision, Origin, Severity, State, Trust};
 
 /// How long the sentence may get by naming further criteria.
@@ -12,29 +11,11 @@ const ROOM: usize = 210;
 /// One criterion's result with its findings' stories.
 pub(super) struct Told<'a> {
     pub result: &'a CriterionResult,
-    /// How far from the cause its measure looks; see [`distance`].
+    /// How far from the cause its measure looks; see [`Measure::distance`](crate::model::playbook::Measure::distance).
     pub distance: u8,
     pub found: &'a [Found],
     /// The first suspicion that the gate would count.
     pub blocking: Option<&'a str>,
-}
-
-/// How far from the cause a measure looks: of several that are breached at once, the nearest leads the sentence. "42 %
-/// of users were affected" is true whenever "routine made no plan" is, and tells a reader less.
-pub(super) const fn distance(measure: &Measure) -> u8 {
-    match measure {
-        Measure::Oom {} => 0,
-        Measure::Outage { .. } => 1,
-        Measure::AgentsDown { .. } => 2,
-        Measure::KeyAgent { .. } => 3,
-        Measure::AgentFailing { .. } => 4,
-        Measure::EndpointBroken { .. } => 5,
-        Measure::MemorySustained { .. } => 6,
-        Measure::ErrorRate { .. } => 7,
-        Measure::SlowResponses { .. } => 8,
-        Measure::DegradedUsers { .. } => 9,
-        Measure::NotMeasured { .. } => 10,
-    }
 }
 
 /// Words the verdict.

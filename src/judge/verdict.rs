@@ -62,7 +62,7 @@ pub fn judge(input: &JudgeInput<'_>) -> Verdict {
         .zip(&input.playbook.criteria)
         .map(|((result, gathered), criterion)| Told {
             result,
-            distance: sentence::distance(&criterion.measure),
+            distance: criterion.measure.distance(),
             found: &gathered.found,
             blocking: blocking(gate, result.severity, &gathered.suspicions),
         })

@@ -135,3 +135,25 @@ pub enum Measure {
         why: String,
     },
 }
+
+impl Measure {
+    /// How far from the cause this measure looks: of several that are breached at one severity, the nearest leads the
+    /// verdict's sentence and the report. "40 % of users were affected" is true whenever "routine made no plan" is, and
+    /// tells a reader less.
+    #[must_use]
+    pub const fn distance(&self) -> u8 {
+        match self {
+            Self::Oom {} => 0,
+            Self::Outage { .. } => 1,
+            Self::AgentsDown { .. } => 2,
+            Self::KeyAgent { .. } => 3,
+            Self::AgentFailing { .. } => 4,
+            Self::EndpointBroken { .. } => 5,
+            Self::MemorySustained { .. } => 6,
+            Self::ErrorRate { .. } => 7,
+            Self::SlowResponses { .. } => 8,
+            Self::DegradedUsers { .. } => 9,
+            Self::NotMeasured { .. } => 10,
+        }
+    }
+}

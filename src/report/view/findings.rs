@@ -2,8 +2,9 @@
 
 use super::criteria::{limit, measure};
 use super::figures;
-use super::headline::{distance, headline, nouns};
+use super::headline::{headline, nouns};
 use super::text;
+use crate::model::playbook::Measure;
 use crate::model::run_record::RunRecord;
 use crate::model::timeline::Exemplar;
 use crate::model::verdict::{CriterionResult, Finding, Origin, State};
@@ -138,7 +139,7 @@ pub fn worst_first(record: &RunRecord) -> Vec<(&CriterionResult, &Finding)> {
         .flat_map(|result| result.findings.iter().map(move |finding| (result, finding)))
         .collect();
     all.sort_by_key(|(result, finding)| {
-        let near = distance(measure(&record.playbook, &result.id));
+        let near = measure(&record.playbook, &result.id).map_or(u8::MAX, Measure::distance);
         (result.severity, !finding.gated, finding.origin != Origin::Spontaneous, near)
     });
     all

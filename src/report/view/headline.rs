@@ -10,25 +10,6 @@ use crate::units::Share;
 /// Subjects that a headline names; more are counted, and stand in the table below it.
 const NAMED: usize = 3;
 
-/// How far from the cause a measure looks. Of several breaches of one severity the nearest comes first, in the order
-/// in which the verdict's sentence picks its lead: "40 % of users were affected" is true whenever "routine made no
-/// plan" is, and tells a reader less.
-pub const fn distance(measure: Option<&Measure>) -> u8 {
-    match measure {
-        Some(Measure::Oom {}) => 0,
-        Some(Measure::Outage { .. }) => 1,
-        Some(Measure::AgentsDown { .. }) => 2,
-        Some(Measure::KeyAgent { .. }) => 3,
-        Some(Measure::AgentFailing { .. }) => 4,
-        Some(Measure::EndpointBroken { .. }) => 5,
-        Some(Measure::MemorySustained { .. }) => 6,
-        Some(Measure::ErrorRate { .. }) => 7,
-        Some(Measure::SlowResponses { .. }) => 8,
-        Some(Measure::DegradedUsers { .. }) => 9,
-        Some(Measure::NotMeasured { .. }) | None => 10,
-    }
-}
-
 /// What a measure's subjects are: one, many, and what it is about where it names none.
 pub const fn nouns(measure: Option<&Measure>) -> (&'static str, &'static str, &'static str) {
     match measure {
