@@ -1,6 +1,6 @@
 //! The judge from outside: every live criterion present, absent and as a near miss, on synthetic timelines.
 
-use firedrill::judge::{JudgeInput, READINGS, judge};
+use firedrill::judge::{JudgeInput, judge};
 use firedrill::model::fault::{Abort, FaultMatch, FaultRule, FaultWindow, Injection};
 use firedrill::model::interval::{EndpointInterval, Interval, JourneyInterval, UserSlice};
 use firedrill::model::journey::{Condition, Journey, Step, ThinkTime};
@@ -101,7 +101,7 @@ fn playbook() -> Playbook {
                 measure,
             })
             .collect(),
-        readings: READINGS.iter().map(|reading| (*reading).to_owned()).collect(),
+        readings: Vec::new(),
     }
 }
 

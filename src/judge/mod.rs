@@ -15,7 +15,6 @@ mod honesty;
 mod memory;
 mod outage;
 mod rates;
-mod readings;
 mod scan;
 mod segments;
 mod sentence;
@@ -25,5 +24,4 @@ mod users;
 mod verdict;
 mod words;
 
-pub use readings::READINGS;
 pub use verdict::{JudgeInput, judge};
