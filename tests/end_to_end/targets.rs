@@ -1,6 +1,6 @@
 //! The shipped scenarios run unchanged against the reference app, a running app by URL, and a command.
 
-use crate::support::{Firedrill, breached};
+use crate::support::Firedrill;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::Child;
@@ -57,7 +57,7 @@ fn an_app_that_runs_elsewhere_is_tested_by_its_url_and_watched_by_its_pid() {
         "--set",
         &format!("upstreams.stub.sahha.listen=127.0.0.1:{side}"),
     ]);
-    assert_eq!(run.code, 0, "{}\n{}", run.stdout, run.stderr);
+    run.assert_go();
     let record = run.record();
     let calls: u64 =
         record["timeline"]["upstreams"].as_array().unwrap().iter().map(|u| u["calls"].as_u64().unwrap()).sum();
@@ -78,8 +78,7 @@ fn a_command_gets_a_port_and_the_upstreams_in_its_environment() {
             env!("CARGO_BIN_EXE_firedrill")
         ),
     ]);
-    assert_eq!(run.code, 0, "{}\n{}", run.stdout, run.stderr);
-    assert!(breached(&run.record()).is_empty());
+    run.assert_go();
 }
 
 #[test]
