@@ -23,6 +23,9 @@ pub(super) fn command(args: &RunArgs, seed: Seed) -> String {
         let hidden = key.starts_with("headers") || key.starts_with("target.env");
         option("set", Some(format!("{key}={}", if hidden { "..." } else { value })));
     }
+    for defect in &args.defect {
+        option("defect", Some(defect.clone()));
+    }
     option("playbook", args.playbook.as_ref().map(|path| path.display().to_string()));
     option("fail-on", args.fail_on.map(|severity| severity.to_string()));
     for host in &args.i_may_test {

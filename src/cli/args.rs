@@ -68,6 +68,9 @@ pub(super) struct RunArgs {
     /// Any other key of the scenario, such as load.closed.ramp-up=5s
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(super) set: Vec<(String, String)>,
+    /// A defect of the reference app, such as broken-agent=nutrition (see `firedrill target --help`)
+    #[arg(long, value_name = "NAME[=VALUE]", conflicts_with = "target")]
+    pub(super) defect: Vec<String>,
     /// A playbook file to judge by
     #[arg(long, value_name = "FILE")]
     pub(super) playbook: Option<PathBuf>,

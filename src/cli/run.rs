@@ -71,13 +71,23 @@ fn load(args: &RunArgs) -> Result<Loaded, config::ConfigError> {
             duration: args.duration,
             faults: args.faults.clone(),
             seed: args.seed,
-            set: args.set.clone(),
+            set: edits(args),
             playbook: args.playbook.clone(),
             fail_on: args.fail_on,
         },
         env: &|name| std::env::var(name).ok(),
         provider_errors: &upstream::known_errors,
     })
+}
+
+/// `--set`, and `--defect` as the edit that it stands for.
+fn edits(args: &RunArgs) -> Vec<(String, String)> {
+    let mut edits = args.set.clone();
+    if !args.defect.is_empty() {
+        // A JSON list of texts is a TOML list of texts.
+        edits.push(("target.reference.defects".to_owned(), json!(args.defect).to_string()));
+    }
+    edits
 }
 
 /// Says the verdict and gives the exit code.

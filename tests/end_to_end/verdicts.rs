@@ -15,8 +15,8 @@ fn a_broken_agent_is_named_although_every_status_is_200() {
         "15s",
         "--set",
         "target.reference.speed=20",
-        "--set",
-        r#"target.reference.defects=["broken-agent=nutrition"]"#,
+        "--defect",
+        "broken-agent=nutrition",
     ]);
     assert_eq!(run.code, 10, "{}\n{}", run.stdout, run.stderr);
     let record = run.record();
