@@ -463,7 +463,7 @@ fn the_gate_may_tolerate_what_a_fault_does() {
     assert_eq!(verdict.decision, Decision::Go, "{}", verdict.sentence);
     assert_eq!(verdict.worst, Some(Severity::P1));
     assert!(!result(&verdict, "P1-key-agent").findings[0].gated);
-    insta::assert_snapshot!(verdict.sentence, @"GO: nothing at P0 or P1 but P1-key-agent and P1-agent while faulted, which this scenario tolerates, in 300 steps by 50 users; 11 of 12 criteria measured");
+    insta::assert_snapshot!(verdict.sentence, @"GO: nothing at P0 or P1 but P1-key-agent and P1-agent while faulted, which this scenario tolerates, in 300 steps by 50 users; 10 of 12 criteria measured");
     // The same without a fault is no matter of tolerance.
     let mut calm = Run::well(60);
     calm.turn(ROUTINE, 15..46, Outcome::Degraded);
@@ -820,9 +820,10 @@ fn memory_readings_that_end_or_break_off_prove_nothing() {
         |r| !matches!(r, Reading::Memory { at, .. } if (Offset::from_secs(80)..Offset::from_secs(90)).contains(at)),
     );
     assert!(inconclusive(&gap.judge(), "P1-memory").contains("gaps"));
+    // A run too short for the criterion to be breached in it cannot clear it either; nor does that stop a go.
     let low = Run::well(30).judge();
-    assert_eq!(result(&low, "P1-memory").state, State::Clear);
-    assert!(low.trust.notes.iter().any(|note| note.contains("watched for 29 s")), "{:?}", low.trust.notes);
+    assert!(inconclusive(&low, "P1-memory").contains("watched for 29 s"), "{}", inconclusive(&low, "P1-memory"));
+    assert_eq!(low.decision, Decision::Go, "{}", low.sentence);
 }
 
 #[test]

@@ -18,6 +18,9 @@ use crate::units::{Share, Span};
 /// Fewer agents than this are no agent system.
 const SYSTEM: usize = 2;
 
+/// So many tries without a success are no accident: not enough to call an agent down, too many to call it well.
+const SOME: u64 = 3;
+
 /// Judges whether one of the key agents is completely broken.
 pub(super) fn key(ctx: &Context<'_>, names: &[String], under: Share, window: Span, min: u32) -> Gathered {
     let agents: Vec<&Agent> = ctx.agents.iter().filter(|agent| names.contains(&agent.name)).collect();
@@ -221,18 +224,27 @@ pub(super) fn all_down(ctx: &Context<'_>, under: Share, window: Span, min: u32) 
             let sight =
                 Sight { window: place, tally, hits: tally.ok, observed: tally.ok as f64 / tally.n as f64, bounds };
             let alive = healths.contains(&Health::Alive);
+            let whole = group.stretches.contains(&place);
+            let own = group.telling(place, length);
             if !measured {
-                // Too few tries of everything; still no "clear" if the whole stretch looks dead.
-                if group.stretches.contains(&place) && !alive && tally.n > 1 {
+                // Too few tries of everything; still no "clear" if the whole stretch, or a fault's time, looks dead.
+                if !alive && (whole && tally.n > 1 || own && tally.n >= u64::from(min)) {
                     keep(&mut suspect, sight);
                 }
                 continue;
             }
             gathered.windows += 1;
-            gathered.consider(rule.risk(sight.observed), rates::figure("success of all agents", &sight, rule));
             if alive {
+                // What keeps the system from being down is its best agent, so that is how close it came.
+                let best = each.iter().filter(|t| t.n > 0).max_by(|a, b| a.success().total_cmp(&b.success()));
+                if let Some((best, bounds)) = best.and_then(|t| Some((*t, wilson(t.ok, t.n, z)?))) {
+                    let sight = Sight { window: place, tally: best, hits: best.ok, observed: best.success(), bounds };
+                    let figure = rates::figure("success of the best agent", &sight, rule);
+                    gathered.consider(rule.risk(sight.observed), figure);
+                }
                 continue;
             }
+            gathered.consider(rule.risk(sight.observed), rates::figure("success of all agents", &sight, rule));
             if ctx.agents.len() >= SYSTEM && healths.iter().all(|h| *h == Health::Down) {
                 keep(&mut worst, sight);
                 // As in `scan`: the shortest windows say best when it began and ended.
@@ -242,8 +254,8 @@ pub(super) fn all_down(ctx: &Context<'_>, under: Share, window: Span, min: u32) 
                 } else if place.length() == shortest {
                     span = span.map(|s| Stretch { from: s.from.min(place.from), to: s.to.max(place.to) });
                 }
-            } else if !healths.contains(&Health::Unknown) || group.stretches.contains(&place) {
-                // An agent that happens to have too few tries in one window is judged by the others.
+            } else if !healths.contains(&Health::Unknown) || whole || own || each.iter().all(|t| t.n >= SOME) {
+                // An agent that happens to have next to no tries in one window is judged by the others.
                 keep(&mut suspect, sight);
             }
         }

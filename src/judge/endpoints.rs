@@ -9,7 +9,7 @@ use super::segments::{Group, Stretch};
 use super::series::Tally;
 use super::words;
 use crate::model::interval::Spectrum;
-use crate::model::sample::EndpointId;
+use crate::model::sample::{EndpointId, Outcome};
 use crate::model::verdict::{Figure, Finding, Origin, Unit};
 use crate::stats::{Looks, family_z, quantile_ranks, upper_tail, wilson};
 use crate::units::{Offset, Share, Span};
@@ -189,7 +189,34 @@ pub(super) fn slow(ctx: &Context<'_>, from: Span, to: Span, share: Share, min: u
     if gathered.windows == 0 {
         gathered.gaps.push(format!("at most {most} of {min} responses of an endpoint"));
     }
+    gathered.gaps.extend(given_up(ctx, from, share));
     gathered
+}
+
+/// Endpoints whose steps were given up so early, and so often, that they could not have been slow by this measure.
+fn given_up(ctx: &Context<'_>, from: Span, share: Share) -> Vec<String> {
+    let steps = || ctx.plan.journeys.iter().flat_map(|journey| &journey.steps);
+    let mut gaps = Vec::new();
+    for (id, endpoint) in ctx.plan.endpoints.iter().enumerate() {
+        let deadline = steps().filter(|step| step.name == endpoint.name).map(|step| step.deadline).max();
+        let Some(deadline) = deadline.filter(|deadline| *deadline <= from) else { continue };
+        let results =
+            ctx.timeline.intervals.iter().flat_map(|i| &i.endpoints).filter(|e| usize::from(e.endpoint) == id);
+        let (mut timeouts, mut all) = (0_u64, 0_u64);
+        for (outcome, count) in results.flat_map(|e| &e.outcomes).filter(|(outcome, _)| outcome.class().is_some()) {
+            all = all.saturating_add(*count);
+            timeouts = timeouts.saturating_add(if *outcome == Outcome::Timeout { *count } else { 0 });
+        }
+        if all > 0 && timeouts as f64 > share.fraction() * all as f64 {
+            gaps.push(format!(
+                "{}: {} of {} were given up after {deadline}, so how slow they would have been is not known",
+                endpoint.name,
+                words::count(timeouts),
+                words::counted(all, "step")
+            ));
+        }
+    }
+    gaps
 }
 
 /// All response times of a group, by endpoint.

@@ -32,8 +32,19 @@ pub(super) struct Death {
     pub at: Offset,
     /// How it ended, in words.
     pub how: String,
-    /// Whether it was for lack of memory.
-    pub oom: bool,
+    /// What ended it.
+    pub cause: Cause,
+}
+
+/// What ended the app's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Lack of memory.
+    Oom,
+    /// Something else, for certain.
+    Other,
+    /// Nobody saw how it ended: the kernel's killer is as possible as anything.
+    Unknown,
 }
 
 fn readings(ctx: &Context<'_>) -> Vec<Rss> {
@@ -64,7 +75,7 @@ pub(super) fn deaths(ctx: &Context<'_>) -> Vec<Death> {
                     let last = readings.iter().rev().find(|reading| reading.at < event.at);
                     let oom = last.is_some_and(|r| r.limit.is_some_and(|l| r.used as f64 >= AT_LIMIT * l as f64));
                     let how = format!("was another process from one moment to the next (now pid {pid})");
-                    deaths.push(Death { at: event.at, how, oom });
+                    deaths.push(Death { at: event.at, how, cause: if oom { Cause::Oom } else { Cause::Unknown } });
                 }
                 running = Some(*pid);
             }
@@ -81,7 +92,12 @@ pub(super) fn deaths(ctx: &Context<'_>) -> Vec<Death> {
                     (Some(code), None, _) => format!("exited with code {code}"),
                     (None, None, _) => "ended, nobody knows how".to_owned(),
                 };
-                deaths.push(Death { at: event.at, how, oom: *oom_killed || (*at_limit && !asked) });
+                let cause = match (code, signal) {
+                    _ if *oom_killed || (*at_limit && !asked) => Cause::Oom,
+                    (None, None) => Cause::Unknown,
+                    _ => Cause::Other,
+                };
+                deaths.push(Death { at: event.at, how, cause });
             }
         }
     }
@@ -98,9 +114,21 @@ pub(super) fn oom(ctx: &Context<'_>) -> Gathered {
     }
     let samples = (readings.len() + ctx.timeline.target.len()) as u64;
     let mut gathered = Gathered { windows: 1, samples, ..Gathered::default() };
-    for death in deaths(ctx).into_iter().filter(|death| death.oom) {
+    for death in deaths(ctx) {
         let second = death.at.second();
         let within = Stretch { from: second, to: second.saturating_add(1) };
+        if death.cause == Cause::Unknown {
+            gathered.suspicions.push(Suspicion {
+                origin: ctx.segments.origin(within),
+                text: format!(
+                    "the app's process {} at {}, and nobody saw why: lack of memory is possible",
+                    death.how, death.at
+                ),
+            });
+        }
+        if death.cause != Cause::Oom {
+            continue;
+        }
         let last = readings.iter().rev().find(|reading| reading.at < death.at);
         let size = last.map_or_else(String::new, |r| match r.limit {
             Some(limit) => format!(" at {} of its limit of {}", ByteSize(r.used), ByteSize(limit)),
@@ -158,10 +186,13 @@ pub(super) fn sustained(ctx: &Context<'_>, above: ByteSize, sustained: Span) -> 
         gathered.notes.push(format!("the app's memory went unread for up to {} s", widest.as_secs()));
     }
     if last.at.since(first.at) < needed {
-        gathered.notes.push(format!(
-            "the app's memory was watched for {} s, less than the {sustained} that a sustained rise takes",
+        gathered.gaps.push(format!(
+            "the app's memory was watched for {} s of the {sustained} that count as sustained",
             last.at.since(first.at).as_secs()
         ));
+    }
+    if ctx.ended.since(last.at) > needed.max(gap) {
+        gathered.gaps.push(format!("the app's memory was not read after {}", last.at));
     }
     // Chains of readings above the limit; inside a chain, gaps separate pieces.
     let mut longest = Duration::ZERO;

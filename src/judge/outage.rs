@@ -72,12 +72,19 @@ pub(super) fn judge(ctx: &Context<'_>, probes: u32) -> Gathered {
         gathered.found.push(lost(ctx, why));
     }
     if gathered.found.is_empty() && checks.is_empty() {
-        let why = if ctx.plan.probes.health.is_none() {
-            "no health check is part of this scenario"
-        } else {
-            "no health check was answered or overdue before the run ended"
-        };
-        return Gathered::not_measured(why);
+        return Gathered::not_measured(match (&ctx.plan.probes.health, silent(ctx).first()) {
+            (None, _) => "no health check is part of this scenario".to_owned(),
+            (Some(_), Some(why)) => format!("the health check never said how the app is: {why}"),
+            (Some(_), None) => "no health check was answered or overdue before the run ended".to_owned(),
+        });
+    }
+    let silent = silent(ctx);
+    if let Some(why) = silent.first() {
+        gathered.gaps.push(format!(
+            "{} of {} said nothing ({why})",
+            silent.len(),
+            words::counted((silent.len() + checks.len()) as u64, "health check")
+        ));
     }
     if checks.len() < needed {
         gathered.gaps.push(format!("{} of {needed} health checks", checks.len()));
@@ -103,12 +110,24 @@ fn checks<'a>(ctx: &Context<'a>) -> Vec<Check<'a>> {
             let down = match state {
                 HealthState::Down(why) => Some(why.as_str()),
                 HealthState::Up | HealthState::Degraded => None,
+                HealthState::Unclear(_) => return None,
             };
             Some(Check { at: *at, done, down, origin: ctx.segments.origin(span(*at, done)) })
         })
         .collect();
     checks.sort_by_key(|check| check.at);
     checks
+}
+
+/// Why checks said nothing, each in turn.
+fn silent<'a>(ctx: &Context<'a>) -> Vec<&'a str> {
+    let readings = ctx.timeline.readings.iter();
+    readings
+        .filter_map(|reading| match reading {
+            Reading::Health { state: HealthState::Unclear(why), .. } => Some(why.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The seconds that a probe touches: one begun just before a fault and failing in it is the fault's.

@@ -37,15 +37,20 @@ struct Cause {
     on: Stretch,
     /// The second from which every step that ends was also begun under it.
     settled: u64,
+    /// The second from which no step that ends was begun under it.
+    tail: u64,
     /// The second from which the app must be well again.
     recovered: u64,
 }
 
 impl Cause {
-    /// The windows of its own: its whole time, and its time without the answers that were under way when it came.
+    /// The windows of its own: its whole time; that without the answers that were under way when it came; and that with
+    /// those that were under way when it ended, for what hangs fails late.
     fn own(&self) -> impl Iterator<Item = (u64, u64)> {
-        let settled = (self.settled > self.on.from && self.settled < self.on.to).then_some((self.settled, self.on.to));
-        [(self.on.from, self.on.to)].into_iter().chain(settled)
+        let Stretch { from, to } = self.on;
+        let settled = (self.settled > from && self.settled < to).then_some((self.settled, to));
+        let late = (self.tail > to).then_some((self.settled.clamp(from, to), self.tail));
+        [(from, to)].into_iter().chain(settled).chain(late)
     }
 }
 
@@ -59,6 +64,12 @@ pub(super) struct Group {
 }
 
 impl Group {
+    /// Whether this is a fault's own time and long enough, for a criterion with windows of `length`, that too few samples
+    /// in it are a lack and not just its shortness.
+    pub(super) fn telling(&self, window: Stretch, length: u64) -> bool {
+        self.own.contains(&window) && window.length().saturating_mul(4) >= length
+    }
+
     /// For a fault's time without its beginning, that fault's whole time; any other window as it is. What is first and
     /// last in a fault is looked for in all of it.
     pub(super) fn whole_fault(&self, window: Stretch) -> Stretch {
@@ -106,9 +117,9 @@ impl Segments {
             plan.journeys.iter().flat_map(|j| &j.steps).map(|s| s.deadline.get().as_secs()).max().unwrap_or(0);
         let recovery = plan.gate.recovery.get().as_secs_f64().ceil() as u64;
         for cause in &mut causes {
-            let tail = last_begun_under(&timeline.intervals, cause.on.to, deadline);
+            cause.tail = last_begun_under(&timeline.intervals, cause.on.to, deadline).min(end);
             cause.settled = last_begun_under(&timeline.intervals, cause.on.from, deadline);
-            cause.recovered = cause.on.to.saturating_add(recovery).max(tail).min(end);
+            cause.recovered = cause.on.to.saturating_add(recovery).max(cause.tail).min(end);
         }
         // A record from outside may hold a fault behind the run's end; there is nothing there to explain.
         causes.retain(|cause| cause.on.from < end);
@@ -222,7 +233,7 @@ impl Cause {
     fn new(name: String, from: Offset, until: Option<Offset>, end: u64) -> Self {
         let from = from.second();
         let to = until.map_or(end, ceil).max(from.saturating_add(1));
-        Self { name, on: Stretch { from, to }, settled: from, recovered: to }
+        Self { name, on: Stretch { from, to }, settled: from, tail: to, recovered: to }
     }
 }
 
@@ -280,6 +291,7 @@ mod tests {
                     name: "x".to_owned(),
                     on: Stretch { from: *from, to: from + length },
                     settled: *from,
+                    tail: from + length,
                     recovered: (from + length + recovery).min(end),
                 })
                 .collect();

@@ -48,6 +48,11 @@ impl Tally {
         self.n.saturating_sub(self.ok)
     }
 
+    /// The share that is ok; nothing tried is none.
+    pub(super) fn success(&self) -> f64 {
+        if self.n == 0 { 0.0 } else { self.ok as f64 / self.n as f64 }
+    }
+
     /// Both added together.
     pub(super) const fn plus(&self, other: &Self) -> Self {
         Self {

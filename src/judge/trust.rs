@@ -37,8 +37,13 @@ pub(super) fn examine(ctx: &Context<'_>) -> Trust {
     harness(ctx, &mut trust);
     faults(ctx, &mut trust);
     probing(ctx, &mut trust);
-    for death in memory::deaths(ctx).into_iter().filter(|death| !death.oom) {
-        trust.notes.push(format!("warning: the app's process {} at {}, not for lack of memory", death.how, death.at));
+    for death in memory::deaths(ctx) {
+        let why = match death.cause {
+            memory::Cause::Oom => continue,
+            memory::Cause::Other => "not for lack of memory",
+            memory::Cause::Unknown => "and nobody saw why",
+        };
+        trust.notes.push(format!("warning: the app's process {} at {}, {why}", death.how, death.at));
     }
     let warnings = ctx.timeline.warnings.len() as u64;
     if warnings > 0 {
@@ -54,7 +59,10 @@ fn ending(ctx: &Context<'_>, trust: &mut Trust) {
             "the run was interrupted at {} (signal {signal}); only what came before is judged",
             ctx.ended
         )),
-        EndReason::TargetLost(why) => trust.doubts.push(format!("the app went away at {}: {why}", ctx.ended)),
+        EndReason::TargetLost(why) => {
+            let gone = memory::deaths(ctx).last().map_or(ctx.ended, |death| death.at);
+            trust.doubts.push(format!("the app went away at {gone}, and the run ended with it: {why}"));
+        }
         EndReason::Killed => trust
             .doubts
             .push(format!("firedrill was killed at about {}; only what its journal holds is judged", ctx.ended)),

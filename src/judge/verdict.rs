@@ -44,6 +44,11 @@ pub fn judge(input: &JudgeInput<'_>) -> Verdict {
     let mut results = Vec::with_capacity(input.playbook.criteria.len());
     for criterion in &input.playbook.criteria {
         let mut gathered = measure(&ctx, &criterion.measure);
+        if matches!(input.end, EndReason::TargetLost(_)) && is_a_rate(&criterion.measure) {
+            gathered
+                .gaps
+                .push("the app went away and the run ended with it: what came after would have failed".to_owned());
+        }
         for found in &mut gathered.found {
             found.finding.gated = counts(gate, criterion.severity, &found.finding.origin);
         }
@@ -114,6 +119,18 @@ fn measure(ctx: &Context<'_>, measure: &Measure) -> Gathered {
         }
         Measure::NotMeasured { why } => Gathered::not_measured(why.clone()),
     }
+}
+
+/// Whether the measure is a share over windows, which a run that ends early keeps from being seen in full.
+const fn is_a_rate(measure: &Measure) -> bool {
+    matches!(
+        measure,
+        Measure::ErrorRate { .. }
+            | Measure::AgentsDown { .. }
+            | Measure::KeyAgent { .. }
+            | Measure::AgentFailing { .. }
+            | Measure::DegradedUsers { .. }
+    )
 }
 
 /// Whether the gate counts something of this severity and origin.

@@ -60,6 +60,9 @@ pub enum HealthState {
     Up,
     /// Answered, and says it is impaired.
     Degraded,
+    /// Answered, but not as a health check does, with the reason: it proves neither that the app is well nor that it is
+    /// down.
+    Unclear(String),
     /// No answer in time, a status of 500 or more, or a body that says critical; with the reason.
     Down(String),
 }

@@ -33,11 +33,11 @@ pub(super) async fn run(ctx: Arc<ProbeContext>, client: Client, probe: HealthPro
             () = ctx.stop.cancelled() => return,
         };
         let took = Span(asked.elapsed());
-        if let Some(status) = answer.status.filter(|s| !(200..300).contains(s) && *s < 500)
+        if let HealthState::Unclear(why) = &answer.state
             && !doubted
         {
             doubted = true;
-            ctx.warn(format!("the health check {} answers {status}: are its path and headers right?", probe.path));
+            ctx.warn(format!("the health check {} says nothing ({why}): are its path and headers right?", probe.path));
         }
         ctx.events.emit(RunEvent::Reading(Reading::Health {
             at,
@@ -98,6 +98,10 @@ fn state(status: u16, says: Option<&str>, probe: &HealthProbe) -> HealthState {
         HealthState::Down(format!("says `{says}`"))
     } else if is_one_of(&probe.degraded) {
         HealthState::Degraded
+    } else if !(200..300).contains(&status) {
+        HealthState::Unclear(format!("status {status}"))
+    } else if let Some(place) = probe.status_at.as_deref().filter(|_| says.is_none()) {
+        HealthState::Unclear(format!("no state at `{place}` in the body"))
     } else {
         HealthState::Up
     }
@@ -126,13 +130,21 @@ mod tests {
     #[case(200, r#"{"overall_status":"Unhealthy"}"#, HealthState::Degraded)]
     #[case(200, r#"{"overall_status":"critical"}"#, HealthState::Down("says `critical`".into()))]
     #[case(200, r#"{"overall_status":7}"#, HealthState::Up)]
-    #[case(200, r#"{"other":"critical"}"#, HealthState::Up)]
-    #[case(200, "critical", HealthState::Up)]
-    #[case(404, "", HealthState::Up)]
+    #[case(200, r#"{"other":"critical"}"#, HealthState::Unclear("no state at `/overall_status` in the body".into()))]
+    #[case(200, "<html>maintenance</html>", HealthState::Unclear("no state at `/overall_status` in the body".into()))]
+    #[case(404, "", HealthState::Unclear("status 404".into()))]
+    #[case(401, r#"{"overall_status":"healthy"}"#, HealthState::Unclear("status 401".into()))]
     #[case(500, r#"{"overall_status":"healthy"}"#, HealthState::Down("status 500".into()))]
     #[case(503, "", HealthState::Down("status 503".into()))]
     fn an_answer_means(#[case] status: u16, #[case] body: &str, #[case] expected: HealthState) {
         let says = says(body.as_bytes(), Some("/overall_status"));
         assert_eq!(state(status, says.as_deref(), &probe()), expected);
+    }
+
+    #[test]
+    fn without_a_place_in_the_body_the_status_is_the_answer() {
+        let probe = HealthProbe { status_at: None, ..probe() };
+        assert_eq!(state(200, None, &probe), HealthState::Up);
+        assert_eq!(state(302, None, &probe), HealthState::Unclear("status 302".into()));
     }
 }

@@ -67,6 +67,7 @@ impl Status {
                     HealthState::Up => "up",
                     HealthState::Degraded => "degraded",
                     HealthState::Down(_) => "down",
+                    HealthState::Unclear(_) => "unclear",
                 });
             }
             RunEvent::Pressure(mark) => self.ballast = mark.held,

@@ -54,14 +54,16 @@ pub fn app_says(record: &RunRecord) -> AppSays {
     for (when, wanted) in [("while a fault was on", true), ("the rest of the run", false)] {
         let (mut checks, mut slowest) = ([0_u64; 4], 0.0_f64);
         for reading in &record.timeline.readings {
+            // A check that said nothing is none of what the app says of itself.
             if let Reading::Health { at, took, state, .. } = reading
+                && !matches!(state, HealthState::Unclear(_))
                 && faulted(at.second()) == wanted
             {
                 checks[0] += 1;
                 checks[match state {
                     HealthState::Up => 1,
                     HealthState::Degraded => 2,
-                    HealthState::Down(_) => 3,
+                    HealthState::Down(_) | HealthState::Unclear(_) => 3,
                 }] += 1;
                 slowest = slowest.max(took.get().as_secs_f64());
             }

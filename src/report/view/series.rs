@@ -185,6 +185,7 @@ fn fill(record: &RunRecord, secs: f64, step: u64) -> Vec<Bucket> {
                     HealthState::Up => 0,
                     HealthState::Degraded => 1,
                     HealthState::Down(_) => 2,
+                    HealthState::Unclear(_) => continue,
                 };
                 buckets[place(at.second())].health[which] += 1;
             }
