@@ -244,7 +244,7 @@ pub(super) fn all_down(ctx: &Context<'_>, under: Share, window: Span, min: u32) 
                 }
                 continue;
             }
-            gathered.consider(rule.risk(sight.observed), rates::figure("success of all agents", &sight, rule));
+            let figure = rates::figure("success of all agents", &sight, rule);
             if ctx.agents.len() >= SYSTEM && healths.iter().all(|h| *h == Health::Down) {
                 keep(&mut worst, sight);
                 // As in `scan`: the shortest windows say best when it began and ended.
@@ -256,6 +256,7 @@ pub(super) fn all_down(ctx: &Context<'_>, under: Share, window: Span, min: u32) 
                 }
             } else if !healths.contains(&Health::Unknown) || whole || own || each.iter().all(|t| t.n >= SOME) {
                 // An agent that happens to have next to no tries in one window is judged by the others.
+                gathered.consider(rule.risk(sight.observed), figure);
                 keep(&mut suspect, sight);
             }
         }
