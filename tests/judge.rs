@@ -405,7 +405,10 @@ fn a_clean_run_is_go() {
     let verdict = Run::well(120).judge();
     assert_eq!(verdict.decision, Decision::Go, "{verdict:#?}");
     assert_eq!(verdict.worst, None);
-    assert_eq!(verdict.sentence, "GO: nothing at P0 or P1 in 600 steps by 50 users; 11 of 12 criteria measured");
+    assert_eq!(
+        verdict.sentence,
+        "GO: nothing at P0 or P1 in 600 steps by 50 virtual users; 11 of 12 criteria measured"
+    );
     assert!(result(&verdict, "P0-error-rate").windows > 1);
 }
 
@@ -463,7 +466,7 @@ fn the_gate_may_tolerate_what_a_fault_does() {
     assert_eq!(verdict.decision, Decision::Go, "{}", verdict.sentence);
     assert_eq!(verdict.worst, Some(Severity::P1));
     assert!(!result(&verdict, "P1-key-agent").findings[0].gated);
-    insta::assert_snapshot!(verdict.sentence, @"GO: nothing at P0 or P1 but P1-key-agent and P1-agent while faulted, which this scenario tolerates, in 300 steps by 50 users; 10 of 12 criteria measured");
+    insta::assert_snapshot!(verdict.sentence, @"GO: nothing at P0 or P1 but P1-key-agent and P1-agent while faulted, which this scenario tolerates, in 300 steps by 50 virtual users; 10 of 12 criteria measured");
     // The same without a fault is no matter of tolerance.
     let mut calm = Run::well(60);
     calm.turn(ROUTINE, 15..46, Outcome::Degraded);
@@ -582,7 +585,7 @@ fn three_failed_probes_are_an_outage_and_two_are_not() {
     run.probes(50..65, Some("503"));
     let verdict = run.judge();
     assert_eq!(breached(&verdict), ["P0-outage"]);
-    insta::assert_snapshot!(verdict.sentence, @"NO-GO: P0 — 3 health checks in a row failed (503) (0:50–1:01)");
+    insta::assert_snapshot!(verdict.sentence, @"NO-GO: P0 — 3 health checks in a row failed (503) from 0:50 to 1:00");
     let mut near = Run::well(120);
     near.probes(50..60, Some("503"));
     let verdict = near.judge();
@@ -638,7 +641,7 @@ fn an_app_that_went_away_is_an_outage() {
     run.ended(EndReason::TargetLost("connection refused for 10 s".into()));
     let verdict = run.judge();
     assert_eq!(verdict.decision, Decision::NoGo);
-    assert!(verdict.sentence.contains("went away and did not come back"), "{}", verdict.sentence);
+    assert!(verdict.sentence.contains("went away at 1:00 and did not come back"), "{}", verdict.sentence);
 }
 
 // ----------------------------------------------------------------------------------------------------- error rate
@@ -1007,7 +1010,7 @@ fn one_broken_endpoint_while_the_rest_is_well() {
     let verdict = run.judge();
     assert_eq!(breached(&verdict), ["P2-endpoint"]);
     assert_eq!(verdict.decision, Decision::Go, "P2 is below the gate");
-    insta::assert_snapshot!(verdict.sentence, @"GO: nothing at P0 or P1 in 600 steps by 50 users; 11 of 12 criteria measured; below the gate: P2-endpoint");
+    insta::assert_snapshot!(verdict.sentence, @"GO: nothing at P0 or P1 in 600 steps by 50 virtual users; 11 of 12 criteria measured; below the gate: P2-endpoint");
     let mut two = Run::well(120);
     two.turn(TASKS, 0..120, Outcome::Status).turn(CHECKIN, 0..120, Outcome::Status);
     assert_eq!(result(&two.judge(), "P2-endpoint").findings.len(), 2, "two are not less than one");

@@ -135,7 +135,7 @@ pub(super) fn oom(ctx: &Context<'_>) -> Gathered {
             None => format!(" at {}", ByteSize(r.used)),
         });
         let said = format!("the app {}{size} at {}", death.how, death.at);
-        let when = explained(ctx, within);
+        let when = ctx.segments.explained(within);
         gathered.found.push(Found {
             finding: Finding {
                 sentence: if when.is_empty() { said.clone() } else { format!("{said}, {when}") },
@@ -161,15 +161,6 @@ pub(super) fn oom(ctx: &Context<'_>) -> Gathered {
 fn used_of(used: u64, limit: Option<u64>) -> Option<Figure> {
     let limit = limit? as f64;
     Some(Figure { what: "most memory used".to_owned(), value: used as f64, interval: None, limit, unit: Unit::Bytes })
-}
-
-/// When it was, for something that has said its own time: only the fault, if there was one.
-fn explained(ctx: &Context<'_>, within: Stretch) -> String {
-    match ctx.segments.origin(within) {
-        Origin::Induced(_) => ctx.segments.during(within),
-        Origin::Spontaneous if ctx.segments.ever_faulted() => "with no fault on".to_owned(),
-        Origin::Spontaneous => String::new(),
-    }
 }
 
 /// Judges memory that stays above a limit.

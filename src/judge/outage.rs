@@ -139,16 +139,12 @@ fn found(ctx: &Context<'_>, run: &[Check<'_>], probes: u32, after: &str) -> Foun
     let (first, last) = (&run[0], &run[run.len() - 1]);
     let said =
         format!("{} in a row failed{after} ({})", words::counted(run.len() as u64, "health check"), reasons(run));
-    let when = ctx.segments.during(match first.origin {
-        Origin::Spontaneous => span(first.at, last.done),
-        Origin::Induced(_) => first.within(),
-    });
-    // The fault that a spontaneous run later runs into does not explain it.
-    let when =
-        if first.origin == Origin::Spontaneous { ctx.segments.during_calm(span(first.at, last.done)) } else { when };
+    // The fault that a spontaneous run later runs into does not explain it, so it is the first failure that is asked.
+    let when = ctx.segments.explained(first.within());
+    let explained = if when.is_empty() { String::new() } else { format!(", {when}") };
     Found {
         finding: Finding {
-            sentence: format!("{said} from {} to {}, {when}; {probes} in a row are an outage", first.at, last.done),
+            sentence: format!("{said} from {} to {}{explained}; {probes} in a row are an outage", first.at, last.done),
             subject: None,
             origin: first.origin.clone(),
             gated: false,
@@ -158,7 +154,7 @@ fn found(ctx: &Context<'_>, run: &[Check<'_>], probes: u32, after: &str) -> Foun
             samples: run.len() as u64,
             exemplars: Vec::new(),
         },
-        story: Story::Said(said),
+        story: Story::Said(format!("{said} from {} to {}", first.at, last.done)),
         when,
     }
 }
@@ -167,11 +163,12 @@ fn found(ctx: &Context<'_>, run: &[Check<'_>], probes: u32, after: &str) -> Foun
 fn lost(ctx: &Context<'_>, why: &str) -> Found {
     let gone = super::memory::deaths(ctx).last().map_or(ctx.ended, |death| death.at);
     let within = span(gone, gone);
-    let when = ctx.segments.during(within);
-    let said = format!("the app went away and did not come back: {why}");
+    let when = ctx.segments.explained(within);
+    let explained = if when.is_empty() { String::new() } else { format!(", {when}") };
+    let said = format!("the app went away at {gone} and did not come back: {why}");
     Found {
         finding: Finding {
-            sentence: format!("{said} (at {gone}), {when}"),
+            sentence: format!("{said}{explained}"),
             subject: None,
             origin: ctx.segments.origin(within),
             gated: false,

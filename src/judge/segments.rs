@@ -191,6 +191,15 @@ impl Segments {
         if names.is_empty() { Origin::Spontaneous } else { Origin::Induced(names) }
     }
 
+    /// What explains something that has said its own time: the fault, if there was one.
+    pub(super) fn explained(&self, within: Stretch) -> String {
+        match self.origin(within) {
+            Origin::Induced(_) => self.during(within),
+            Origin::Spontaneous if self.ever_faulted() => "with no fault on".to_owned(),
+            Origin::Spontaneous => String::new(),
+        }
+    }
+
     /// When it was, in words: `while openai-outage was on (0:15–0:45)`.
     pub(super) fn during(&self, within: Stretch) -> String {
         let on: Vec<&Cause> = self.causes.iter().filter(|c| c.on.meets(within)).collect();

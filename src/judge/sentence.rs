@@ -132,11 +132,11 @@ fn at_gate(fail_on: Severity) -> String {
     }
 }
 
-/// `1,204 steps by 50 users`.
+/// `1,204 steps by 50 virtual users`.
 fn steps(ctx: &Context<'_>) -> String {
     let steps = words::counted(ctx.all.total().n, "step");
     match ctx.timeline.intervals.iter().map(|interval| interval.users).max() {
-        Some(users) if users > 0 => format!("{steps} by {}", words::counted(u64::from(users), "user")),
+        Some(users) if users > 0 => format!("{steps} by {}", words::counted(u64::from(users), "virtual user")),
         _ => steps,
     }
 }
