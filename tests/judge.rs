@@ -1241,7 +1241,9 @@ fn health_checks_that_say_nothing_clear_nothing() {
     };
     let mut run = Run::well(120);
     silent(&mut run.timeline.readings, 0..120);
-    assert!(not_measured(&run.judge(), "P0-outage").contains("never said how the app is: status 404"));
+    let verdict = run.judge();
+    assert!(not_measured(&verdict, "P0-outage").contains("never said how the app is: status 404"));
+    assert_eq!(verdict.decision, Decision::Inconclusive, "what was set to be watched was not: {}", verdict.sentence);
     let mut run = Run::well(120);
     silent(&mut run.timeline.readings, 0..60);
     assert!(inconclusive(&run.judge(), "P0-outage").contains("12 of 24 health checks said nothing"));
@@ -1257,8 +1259,9 @@ fn hanging(every: usize) -> Run {
     let mut run = Run::well(120);
     run.fault(30..50, 20);
     for agent in AGENTS {
-        run.without(agent, 30..63);
-        for second in (42..62).step_by(every) {
+        // The first of them were under way when the fault came.
+        run.without(agent, 31..63);
+        for second in (41..62).step_by(every) {
             run.timed(agent, second..second + 1, 1, Outcome::Timeout, 12_000);
         }
     }

@@ -120,7 +120,7 @@ fn checks<'a>(ctx: &Context<'a>) -> Vec<Check<'a>> {
 }
 
 /// Why checks said nothing, each in turn.
-fn silent<'a>(ctx: &Context<'a>) -> Vec<&'a str> {
+pub(super) fn silent<'a>(ctx: &Context<'a>) -> Vec<&'a str> {
     let readings = ctx.timeline.readings.iter();
     readings
         .filter_map(|reading| match reading {

@@ -118,7 +118,9 @@ impl Segments {
         let recovery = plan.gate.recovery.get().as_secs_f64().ceil() as u64;
         for cause in &mut causes {
             cause.tail = last_begun_under(&timeline.intervals, cause.on.to, deadline).min(end);
-            cause.settled = last_begun_under(&timeline.intervals, cause.on.from, deadline);
+            // What was under way when the fault came and took longer than anything before it is the fault's doing.
+            let usual = cause.on.from.saturating_add(slowest_before(&timeline.intervals, cause.on.from));
+            cause.settled = last_begun_under(&timeline.intervals, cause.on.from, deadline).min(usual);
             cause.recovered = cause.on.to.saturating_add(recovery).max(cause.tail).min(end);
         }
         // A record from outside may hold a fault behind the run's end; there is nothing there to explain.
@@ -244,6 +246,13 @@ impl Cause {
         let to = until.map_or(end, ceil).max(from.saturating_add(1));
         Self { name, on: Stretch { from, to }, settled: from, tail: to, recovered: to }
     }
+}
+
+/// The longest response of all that ended before second `opened`, in begun seconds.
+fn slowest_before(intervals: &[Interval], opened: u64) -> u64 {
+    let before = intervals.iter().filter(|interval| interval.second < opened).flat_map(|i| &i.endpoints);
+    let slowest = before.flat_map(|e| &e.response.0).map(|(micros, _)| *micros).max().unwrap_or(0);
+    slowest.div_ceil(1_000_000)
 }
 
 /// The second after the last one in which a step ended that may have been begun before `closed`; such a step's

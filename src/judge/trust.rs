@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::memory;
+use super::outage;
 use super::words;
 use crate::model::plan::LoadPlan;
 use crate::model::reading::Reading;
@@ -44,6 +45,13 @@ pub(super) fn examine(ctx: &Context<'_>) -> Trust {
             memory::Cause::Unknown => "and nobody saw why",
         };
         trust.notes.push(format!("warning: the app's process {} at {}, {why}", death.how, death.at));
+    }
+    let silent = outage::silent(ctx);
+    let checks = ctx.timeline.readings.iter().filter(|reading| matches!(reading, Reading::Health { .. })).count();
+    if let Some(why) = silent.first().filter(|_| silent.len() == checks) {
+        trust
+            .doubts
+            .push(format!("the health check never said how the app is ({why}): are its path and headers right?"));
     }
     let warnings = ctx.timeline.warnings.len() as u64;
     if warnings > 0 {
