@@ -61,6 +61,16 @@ fn a_taken_address_is_said_once_with_what_to_do() {
 }
 
 #[test]
+fn an_app_that_ends_at_once_is_told_with_its_last_words_and_no_file_that_is_gone() {
+    let firedrill = Firedrill::new();
+    let target = r#"target={ command = ["sh", "-c", "echo no database; exit 3"], url = "http://127.0.0.1:{port}", ready = "/" }"#;
+    let run = firedrill.run(&["run", "smoke", "--set", target]);
+    assert_eq!((run.code, error_of(&run)), (69, "error: cannot reach the app under test"), "{}", run.stderr);
+    assert!(run.stderr.contains("exited with code 3") && run.stderr.contains("| no database"), "{}", run.stderr);
+    assert!(run.dir.is_none() && !run.stderr.contains("target.log"), "{}", run.stderr);
+}
+
+#[test]
 fn a_report_that_cannot_be_written_leaves_the_verdict_and_a_journal_to_make_it_from() {
     let firedrill = Firedrill::new();
     let mut child = firedrill
