@@ -430,6 +430,19 @@ async fn tells_transport_failures_apart() {
     let server = raw(|mut stream| async move { stream.write_all(b"220 smtp ready\r\n\r\n").await.unwrap() }).await;
     let (outcome, why) = only_outcome(&once(&server.url, ms(3_000)).await);
     assert_eq!((outcome, why.contains("is not HTTP")), (Outcome::Reset, true), "{why}");
+    let wide = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-Many: 1\r\n".repeat(101));
+    let long = format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(500 << 10));
+    for head in [wide, long] {
+        let server = raw(move |mut stream| {
+            let head = head.clone();
+            // The client goes away before it has read all of it.
+            async move { drop(stream.write_all(head.as_bytes()).await) }
+        })
+        .await;
+        let (outcome, why) = only_outcome(&once(&server.url, ms(3_000)).await);
+        let limits = "the answer's head has more than 100 headers or is larger than 408 KiB";
+        assert_eq!((outcome, why.as_str()), (Outcome::Reset, limits));
+    }
 
     let short = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this";
     let server = raw(move |mut stream| async move { stream.write_all(short).await.unwrap() }).await;

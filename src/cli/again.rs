@@ -35,7 +35,7 @@ pub(super) fn command(args: &RunArgs, seed: Seed) -> String {
 }
 
 /// Quotes a word for a POSIX shell where it needs it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%+@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -139,6 +139,6 @@ fn unconfirmed_host(plan: &Plan, confirmed: &[String]) -> Option<String> {
 }
 
 fn failure(what: &str, error: &dyn std::error::Error) -> Exit {
-    out::stderr(&format!("error: {what}\n  because: {error}"));
+    out::stderr(&format!("error: cannot {what}\n  because: {error}"));
     Exit::Failure
 }

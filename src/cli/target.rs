@@ -47,7 +47,7 @@ pub(super) fn execute(args: &TargetArgs) -> Exit {
         let listener = match TcpListener::bind(args.listen).await {
             Ok(listener) => listener,
             Err(error) => {
-                out::stderr(&format!("error: listen on {}\n  because: {error}", args.listen));
+                out::stderr(&format!("error: cannot listen on {}\n  because: {error}", args.listen));
                 return Exit::Unreachable;
             }
         };
@@ -61,7 +61,7 @@ pub(super) fn execute(args: &TargetArgs) -> Exit {
         let (mut interrupt, mut terminate) = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
             (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
             (Err(error), _) | (_, Err(error)) => {
-                out::stderr(&format!("error: listen for signals\n  because: {error}"));
+                out::stderr(&format!("error: cannot listen for signals\n  because: {error}"));
                 return Exit::Failure;
             }
         };

@@ -22,6 +22,11 @@ impl Diagnostic {
         Self { title: title.into(), place: None, label: None, help: vec![], usage: true }
     }
 
+    /// A file that has no text to point into.
+    pub(super) fn file(title: impl Into<String>) -> Self {
+        Self { usage: false, ..Self::usage(title) }
+    }
+
     /// A mistake of a file as a whole.
     pub(super) fn whole(source: Arc<Source>, title: impl Into<String>) -> Self {
         let place = Some((source, None));

@@ -6,11 +6,13 @@ use super::diagnostic::{ConfigError, Diagnostic};
 use super::request::ScenarioRef;
 use super::source::Source;
 use super::suggest;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 /// Files of people are a few kilobytes; this keeps a wrong path from filling the memory.
 const MAX_FILE: u64 = 4 << 20;
+/// Why a directory is no file.
+const IS_DIRECTORY: &str = "it is a directory";
 
 /// Where a named file may lie.
 pub(super) struct Shelf<'a> {
@@ -67,6 +69,19 @@ impl Shelf<'_> {
     /// Finds a file by name or path; `beside` are further folders to look into. What a file says counts from the
     /// file's folder first, what the command line says (`typed`) from the working folder.
     pub(super) fn find(&self, name: &str, beside: &[PathBuf], typed: bool) -> Option<Found> {
+        // A bare name that is a file without an ending would be a surprise (`smoke`, a folder's script): only a path
+        // or an ending names such a file.
+        if let Some(found) = self.candidates(name, beside, typed).into_iter().find(|candidate| candidate.is_file()) {
+            return Some(Found::File(found));
+        }
+        let stem = name.strip_prefix("./").unwrap_or(name);
+        let stem = stem.strip_prefix(self.folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(stem);
+        let stem = stem.strip_suffix(".toml").unwrap_or(stem);
+        self.builtin.iter().find(|(known, _)| *known == stem).map(|(name, text)| Found::BuiltIn(name, text))
+    }
+
+    /// Where a file of that name may lie, the likeliest first.
+    fn candidates(&self, name: &str, beside: &[PathBuf], typed: bool) -> Vec<PathBuf> {
         let path = Path::new(name);
         let is_path = name.contains(['/', '\\']);
         let file = if name.ends_with(".toml") { name.to_owned() } else { format!("{name}.toml") };
@@ -89,19 +104,16 @@ impl Shelf<'_> {
                 candidates.extend(there.chain(here));
             }
         }
-        // A bare name that is a file without an ending would be a surprise (`smoke`, a folder's script): only a path
-        // or an ending names such a file.
-        if let Some(found) = candidates.into_iter().find(|candidate| candidate.is_file()) {
-            return Some(Found::File(found));
-        }
-        let stem = name.strip_prefix("./").unwrap_or(name);
-        let stem = stem.strip_prefix(self.folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(stem);
-        let stem = stem.strip_suffix(".toml").unwrap_or(stem);
-        self.builtin.iter().find(|(known, _)| *known == stem).map(|(name, text)| Found::BuiltIn(name, text))
+        candidates
     }
 
     /// The words for a name that leads nowhere: title, guess, remedy.
     pub(super) fn not_found(&self, name: &str, beside: &[PathBuf]) -> (String, Option<String>, String) {
+        let candidates = std::iter::once(PathBuf::from(name)).chain(self.candidates(name, beside, true));
+        if let Some(directory) = candidates.into_iter().find(|candidate| candidate.is_dir()) {
+            let title = format!("cannot read {}: {IS_DIRECTORY}", directory.display());
+            return (title, None, format!("give the path of a {} file", self.what));
+        }
         let mut known: Vec<String> = self.builtin.iter().map(|(name, _)| (*name).to_owned()).collect();
         let folder = PathBuf::from(self.folder);
         // A scenario's own folder is looked into as well, but what lies there is mostly scenarios: no help to name them.
@@ -129,19 +141,24 @@ impl Shelf<'_> {
     }
 }
 
-/// Reads a file's text, with an error that names it.
+/// Reads a file's text, with an error that names it. A file that cannot be had is a mistake of whoever named it; one
+/// that is there and is no text is a mistake of the file.
 pub(super) fn read(path: &Path) -> Result<Source, ConfigError> {
     let name = path.display().to_string();
-    let fail = |why: String| ConfigError::from(Diagnostic::usage(format!("cannot read {name}: {why}")));
-    let file = std::fs::File::open(path).map_err(|error| fail(error.to_string()))?;
+    let title = |why: &str| format!("cannot read {name}: {why}");
+    let unreadable = |error: std::io::Error| match error.kind() {
+        ErrorKind::IsADirectory => Diagnostic::usage(title(IS_DIRECTORY)),
+        _ => Diagnostic::usage(title(&error.to_string())),
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| fail(error.to_string()))?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(fail("it is larger than 4 MiB, which no file of this kind is".to_owned()));
+        return Err(Diagnostic::file(title("it is larger than 4 MiB, which no file of this kind is")).into());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        fail(format!("it is not UTF-8 text (byte {at})"))
+        Diagnostic::file(title(&format!("it is not UTF-8 text (byte {at})")))
     })?;
     Ok(Source::file(name, text))
 }

@@ -32,6 +32,10 @@ use url::Url;
 const IDLE_LIMIT: Duration = Duration::from_secs(4);
 /// What a body's buffer keeps between requests; a larger one is given back.
 const KEPT_CAPACITY: usize = 64 * 1024;
+/// How many headers an answer may have: what hyper's clients take by default, and so the most that many real clients do.
+const MAX_HEADERS: usize = 100;
+/// How large an answer's head may be: hyper's default for the buffer that it must fit in.
+const MAX_HEAD: usize = 408 * 1024;
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
@@ -129,7 +133,9 @@ impl Dialer {
                 Stream::from(stream.map_err(|error| refused("cannot set up TLS", &error))?)
             }
         };
-        let shaken = http1::handshake(stream).await.map_err(|error| refused("cannot set up HTTP", &error))?;
+        let mut http = http1::Builder::new();
+        http.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+        let shaken = http.handshake(stream).await.map_err(|error| refused("cannot set up HTTP", &error))?;
         let (sender, connection) = shaken;
         Ok(Connection { sender, driver: Driver { connection, ended: false }, idle_since: Instant::now() })
     }
@@ -299,6 +305,13 @@ impl Arrived {
 
 /// Why there was no head, in words.
 fn before_head(error: &hyper::Error) -> String {
+    if error.is_parse_too_large() {
+        // hyper does not tell the two apart; the limits are the ones that the handshake sets.
+        return format!(
+            "the answer's head has more than {MAX_HEADERS} headers or is larger than {} KiB",
+            MAX_HEAD >> 10
+        );
+    }
     let what = if error.is_parse() { "the answer's head is not HTTP" } else { "the connection ended before an answer" };
     format!("{what}: {}", chain(error))
 }

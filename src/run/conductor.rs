@@ -6,7 +6,7 @@ use super::{RunError, fold, machine};
 use crate::fault::{Engine, edges};
 use crate::load::{self, LoadContext};
 use crate::model::event::{EventSink, RunEvent};
-use crate::model::plan::{Ballast, Plan};
+use crate::model::plan::{Ballast, Plan, TargetPlan};
 use crate::model::playbook::Playbook;
 use crate::model::run_record::{EndReason, RunHeader, RunRecord, SCHEMA};
 use crate::model::timeline::Timeline;
@@ -19,13 +19,14 @@ use crate::units::RunClock;
 use crate::upstream::Upstreams;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::fs;
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 /// What a run needs.
 pub struct RunInput {
@@ -55,9 +56,9 @@ pub async fn run(
 ) -> Result<(RunRecord, PathBuf), RunError> {
     let (dir, run_id) = folder::create(&input.out, &input.plan.name, Timestamp::now())?;
     let result = run_in(&dir, run_id, input, signals, observer).await;
-    if result.is_err() && !dir.join("events.jsonl").exists() {
-        // Nothing was measured: an empty folder would only look like a run. Best effort.
-        let _ = fs::remove_dir_all(&dir);
+    if result.is_err() {
+        // Where nothing was measured, a folder would only look like a run.
+        folder::remove_unless_begun(&dir);
     }
     result.map(|record| (record, dir))
 }
@@ -75,7 +76,7 @@ async fn run_in(
 
     let engine = Arc::new(Engine::new(plan.faults.clone(), plan.seed));
     let upstreams = Upstreams::start(&plan.upstreams, engine, plan.seed, sink.clone()).await?;
-    observer.stage("starting the app under test");
+    observer.stage(&stage_of(&plan.target));
     let context = TargetContext {
         plan: &plan.target,
         environment: upstreams.environment(),
@@ -148,7 +149,6 @@ async fn run_in(
     upstreams.shutdown().await;
     target.stop().await;
     let (_, reason) = outcome?;
-    dispatcher.drain()?;
     finish(dispatcher, dir, header, ended, reason, playbook)
 }
 
@@ -162,13 +162,40 @@ fn finish(
     playbook: Playbook,
 ) -> Result<RunRecord, RunError> {
     dispatcher.observer.stage("judging and writing the report");
-    dispatcher.take(RunEvent::Ended { at: ended, reason: reason.clone() })?;
-    dispatcher.journal.flush()?;
+    let kept = dispatcher
+        .drain()
+        .and_then(|()| dispatcher.take(RunEvent::Ended { at: ended, reason: reason.clone() }))
+        .and_then(|()| dispatcher.journal.flush());
     let mut timeline = dispatcher.timeline;
+    if let Err(error) = kept {
+        // All was measured and is in memory: that its copy on disk lacks the end is no reason to lose the verdict.
+        let why = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+        timeline.warnings.push(format!("{ended} the end of the journal is missing: cannot {error}{why}"));
+    }
     fold::finish(&mut timeline);
     let record = folder::judged(header, ended, reason, timeline, playbook);
-    report::write_run(dir, &record)?;
-    Ok(record)
+    match report::write_run(dir, &record) {
+        Ok(()) => Ok(record),
+        Err(source) => Err(RunError::Report { dir: dir.to_owned(), verdict: record.verdict.sentence, source }),
+    }
+}
+
+/// What is going on until the app under test is there.
+fn stage_of(target: &TargetPlan) -> String {
+    match target {
+        TargetPlan::Url { url, .. } => format!("reaching the app at {}", shown(url)),
+        TargetPlan::Command { .. } | TargetPlan::Reference { .. } => "starting the app under test".to_owned(),
+    }
+}
+
+/// A URL without what it may hold besides an address: credentials, a query.
+fn shown(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(url) if url.has_host() => {
+            format!("{}{}", url.origin().ascii_serialization(), url.path().trim_end_matches('/'))
+        }
+        _ => "its URL".to_owned(),
+    }
 }
 
 /// Puts the edges of fault windows on the timeline as they pass.
@@ -203,4 +230,17 @@ fn urls(plan: &Plan, upstreams: &Upstreams) -> BTreeMap<String, String> {
 
 fn upstream_means(plan: &Plan, upstreams: &Upstreams) -> Vec<String> {
     urls(plan, upstreams).iter().map(|(name, url)| format!("{name} is our mock at {url}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_elsewhere_is_reached_and_its_secrets_are_not_shown() {
+        let stage = |url: &str| stage_of(&TargetPlan::Url { url: url.to_owned(), pid: None });
+        assert_eq!(stage("http://127.0.0.1:8001/"), "reaching the app at http://127.0.0.1:8001");
+        assert_eq!(stage("https://me:s3cret@[::1]:9/app?k=s3cret"), "reaching the app at https://[::1]:9/app");
+        assert_eq!(stage("me:s3cret@host"), "reaching the app at its URL");
+    }
 }

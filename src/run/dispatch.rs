@@ -42,12 +42,12 @@ enum Happening {
 }
 
 impl Dispatcher<'_> {
-    /// Takes one event in.
+    /// Takes one event in, also when the journal cannot: the verdict of a run that ends on a full disk stands.
     pub(super) fn take(&mut self, event: RunEvent) -> Result<(), RunError> {
-        self.journal.append(&event)?;
+        let kept = self.journal.append(&event);
         self.observer.event(&event);
         fold::apply(&mut self.timeline, event);
-        Ok(())
+        kept
     }
 
     /// Runs until the load has ended, however it ends; `stop` is what ends it early.
@@ -112,9 +112,10 @@ impl Dispatcher<'_> {
 
     /// Takes in what is still queued, without waiting for more.
     pub(super) fn drain(&mut self) -> Result<(), RunError> {
+        let mut kept = Ok(());
         while let Ok(event) = self.events.try_recv() {
-            self.take(event)?;
+            kept = kept.and(self.take(event));
         }
-        self.journal.flush()
+        kept.and_then(|()| self.journal.flush())
     }
 }

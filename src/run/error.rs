@@ -5,7 +5,8 @@ use crate::target::TargetError;
 use crate::upstream::UpstreamError;
 use std::path::PathBuf;
 
-/// Why a run could not be made or kept.
+/// Why a run could not be made or kept. A variant's text says what could not be done and fits after "cannot", except
+/// that of [`RunError::InterruptedEarly`], which is a whole sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The folder for the run's files could not be made.
@@ -15,6 +16,14 @@ pub enum RunError {
         path: PathBuf,
         /// Why not.
         source: std::io::Error,
+    },
+    /// Where the folder for the run's files shall be made is a file.
+    #[error("make the run's folder in {}: {} is a file, not a folder; name another with `--out`, or move the file away", out.display(), file.display())]
+    OutIsFile {
+        /// The folder that was wanted.
+        out: PathBuf,
+        /// It, or what stands in its way.
+        file: PathBuf,
     },
     /// The journal could not be written: without it, nothing measured would be safe.
     #[error("write the journal {}", path.display())]
@@ -41,9 +50,16 @@ pub enum RunError {
     /// The load could not be made.
     #[error("drive the virtual users")]
     Load(#[from] crate::load::LoadError),
-    /// The report could not be written.
+    /// The report could not be written. Nothing half-written is left, and the journal is there to make it from.
     #[error("write the report")]
-    Report(#[from] ReportError),
+    Report {
+        /// The run's folder.
+        dir: PathBuf,
+        /// The verdict's sentence, which is lost otherwise.
+        verdict: String,
+        /// Why not.
+        source: ReportError,
+    },
     /// A signal came before there was anything to report.
     #[error("interrupted by signal {0} before the load began; nothing was measured, everything was undone")]
     InterruptedEarly(i32),

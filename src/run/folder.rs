@@ -21,7 +21,12 @@ const JOURNAL: &str = "events.jsonl";
 /// The id is the local-independent start time and the scenario's name, with a number where two runs start in the
 /// same second: an existing run is never written into.
 pub(super) fn create(out: &Path, scenario: &str, started_at: Timestamp) -> Result<(PathBuf, String), RunError> {
-    fs::create_dir_all(out).map_err(|source| RunError::Folder { path: out.to_owned(), source })?;
+    fs::create_dir_all(out).map_err(|source| {
+        match out.ancestors().find(|path| path.exists()).filter(|path| !path.is_dir()) {
+            Some(file) => RunError::OutIsFile { out: out.to_owned(), file: file.to_owned() },
+            None => RunError::Folder { path: out.to_owned(), source },
+        }
+    })?;
     let stamp = started_at.strftime("%Y%m%d-%H%M%S").to_string();
     let name: String =
         scenario.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).collect();
@@ -37,12 +42,25 @@ pub(super) fn create(out: &Path, scenario: &str, started_at: Timestamp) -> Resul
     unreachable!("some number below 2^32 is free")
 }
 
+/// Removes a run's folder if no run can be rebuilt from it: if its journal does not even say what was run.
+///
+/// Best effort, for it is done where something else has failed already; whatever remains is only untidy.
+pub(super) fn remove_unless_begun(dir: &Path) {
+    let mut line = Vec::new();
+    let read = File::open(dir.join(JOURNAL)).and_then(|file| BufReader::new(file).read_until(b'\n', &mut line));
+    if read.is_err() || line.last() != Some(&b'\n') {
+        let _ = fs::remove_dir_all(dir);
+    }
+}
+
 /// `events.jsonl`, written as things happen.
 ///
 /// Lines are buffered for at most a second (the dispatcher flushes), so a killed run loses no more than that.
 pub(super) struct Journal {
     path: PathBuf,
     file: BufWriter<File>,
+    /// Something could not be written. What came after it would stand behind a gap, or behind half a line.
+    broken: bool,
 }
 
 impl Journal {
@@ -50,23 +68,29 @@ impl Journal {
     pub(super) fn create(dir: &Path) -> Result<Self, RunError> {
         let path = dir.join(JOURNAL);
         match File::create_new(&path) {
-            Ok(file) => Ok(Self { path, file: BufWriter::with_capacity(64 * 1024, file) }),
+            Ok(file) => Ok(Self { path, file: BufWriter::with_capacity(64 * 1024, file), broken: false }),
             Err(source) => Err(RunError::Journal { path, source }),
         }
     }
 
     /// Appends one event.
     pub(super) fn append(&mut self, event: &RunEvent) -> Result<(), RunError> {
-        let write = |file: &mut BufWriter<File>| -> std::io::Result<()> {
+        self.guarded(|file| {
             serde_json::to_writer(&mut *file, event)?;
             file.write_all(b"\n")
-        };
-        write(&mut self.file).map_err(|source| RunError::Journal { path: self.path.clone(), source })
+        })
     }
 
     /// Hands what is buffered to the system.
     pub(super) fn flush(&mut self) -> Result<(), RunError> {
-        self.file.flush().map_err(|source| RunError::Journal { path: self.path.clone(), source })
+        self.guarded(|file| file.flush())
+    }
+
+    fn guarded(&mut self, write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<(), RunError> {
+        let result =
+            if self.broken { Err(std::io::Error::other("writing it failed before")) } else { write(&mut self.file) };
+        self.broken |= result.is_err();
+        result.map_err(|source| RunError::Journal { path: self.path.clone(), source })
     }
 }
 
@@ -260,6 +284,51 @@ mod tests {
         journal.flush().unwrap();
         let error = recover(dir.path()).unwrap_err().to_string();
         assert!(error.contains("events.jsonl") && error.contains("no first line"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_stays_only_if_its_journal_says_what_was_run() {
+        let out = tempfile::tempdir().unwrap();
+        for (name, journal, stays) in [
+            ("without", None, false),
+            ("empty", Some(""), false),
+            ("cut", Some("{\"event\":\"sta"), false),
+            ("begun", Some("{\"event\":\"started\"}\n{\"ev"), true),
+        ] {
+            let dir = out.path().join(name);
+            fs::create_dir(&dir).unwrap();
+            fs::write(dir.join("target.log"), "hello").unwrap();
+            if let Some(journal) = journal {
+                fs::write(dir.join(JOURNAL), journal).unwrap();
+            }
+            remove_unless_begun(&dir);
+            assert_eq!(dir.exists(), stays, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_behind_a_gap() {
+        // /dev/full takes no byte: every flush fails as on a full disk.
+        let file = File::options().write(true).open("/dev/full").unwrap();
+        let file = BufWriter::with_capacity(16, file);
+        let mut journal = Journal { path: JOURNAL.into(), file, broken: false };
+        let event = RunEvent::Warning { at: Offset::ZERO, message: "longer than the buffer".into() };
+        let RunError::Journal { source, .. } = journal.append(&event).unwrap_err() else { panic!("another error") };
+        assert_eq!(source.kind(), ErrorKind::StorageFull);
+        journal.file = BufWriter::new(tempfile::tempfile().unwrap());
+        assert!(journal.append(&event).is_err() && journal.flush().is_err(), "also when there is room again");
+        assert_eq!(journal.file.buffer(), b"");
+    }
+
+    #[test]
+    fn a_file_where_the_folder_shall_be_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let plain = home.path().join("plain");
+        fs::write(&plain, "").unwrap();
+        for out in [plain.clone(), plain.join("below")] {
+            let error = create(&out, "smoke", Timestamp::UNIX_EPOCH).unwrap_err();
+            assert!(matches!(&error, RunError::OutIsFile { file, .. } if *file == plain), "{error:?}");
+        }
     }
 
     #[test]

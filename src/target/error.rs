@@ -42,7 +42,7 @@ pub enum TargetError {
         url: String,
     },
     /// The child ended before it was ready.
-    #[error("the app under test ended before it was ready: {reason}{}", tail_text(.tail, .log))]
+    #[error("the app under test ended before it was ready: {reason}{}", tail_text(.tail))]
     Died {
         /// How it ended.
         reason: String,
@@ -52,7 +52,7 @@ pub enum TargetError {
         log: PathBuf,
     },
     /// The child was not ready in time.
-    #[error("the app under test was not ready within {within}: {url} — {why}{}", tail_text(.tail, .log))]
+    #[error("the app under test was not ready within {within}: {url} — {why}{}", tail_text(.tail))]
     NotReady {
         /// The address that was asked.
         url: String,
@@ -76,12 +76,13 @@ pub enum TargetError {
     },
 }
 
-/// The last lines of the app's output, as the end of an error.
-fn tail_text(tail: &[String], log: &std::path::Path) -> String {
+/// The last lines of the app's output, as the end of an error. Not where the rest is: the log of an app that never got
+/// ready goes with the folder of the run that never began.
+fn tail_text(tail: &[String]) -> String {
     if tail.is_empty() {
         return "; it wrote nothing".to_owned();
     }
-    let mut text = format!("; its last output ({}):", log.display());
+    let mut text = "; its last output:".to_owned();
     for line in tail {
         text.push_str("\n  | ");
         text.push_str(line);

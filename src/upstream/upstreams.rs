@@ -13,6 +13,7 @@ use crate::model::event::EventSink;
 use crate::model::plan::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, RunClock, Seed};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
@@ -23,10 +24,7 @@ use tokio_util::task::TaskTracker;
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// An address could not be bound.
-    #[error(
-        "upstream `{upstream}` cannot listen on {address}: {source}; stop what uses that address (`ss -ltnp` names \
-         it) or give another `listen` under `[upstreams]`"
-    )]
+    #[error("upstream `{upstream}` cannot listen on {address}; {}", remedy(.source))]
     Bind {
         /// Which upstream.
         upstream: String,
@@ -35,6 +33,14 @@ pub enum UpstreamError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+/// What to do about an address that cannot be had.
+fn remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "stop what uses it (`ss -ltnp` names it) or give another `listen` under `[upstreams]`",
+        _ => "give another `listen` under `[upstreams]`",
+    }
 }
 
 /// The names that `abort.error` may have for such an upstream.

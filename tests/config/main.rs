@@ -1,8 +1,8 @@
 //! Reading files as people do: the shipped ones must work, bad ones must be explained, and nothing may panic.
 
 use firedrill::config::{
-    FileKind, Loaded, Overrides, Request, ScenarioRef, builtin_fault_profiles, builtin_playbooks, builtin_scenarios,
-    find, load, validate,
+    ConfigError, FileKind, Loaded, Overrides, Request, ScenarioRef, builtin_fault_profiles, builtin_playbooks,
+    builtin_scenarios, find, load, validate,
 };
 use firedrill::model::journey::{Condition, JsonCheck};
 use firedrill::model::plan::{LoadPlan, Plan, TargetPlan, UpstreamKind};

@@ -67,15 +67,34 @@ fn profiles_and_seeds_are_looked_for_beside_the_scenario() {
 #[test]
 fn files_that_are_none_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    let error = |path: PathBuf| {
-        let text = load_with(ScenarioRef::File(path), Overrides::default(), no_env).unwrap_err();
-        text.replace(&folder.path().display().to_string(), "[DIR]")
+    let shown = |error: &ConfigError| {
+        let text = error.render(false).replace(&folder.path().display().to_string(), "[DIR]");
+        format!("{}: {}", if error.is_usage() { "usage" } else { "file" }, text.trim_end())
     };
-    insta::assert_snapshot!(error(folder.path().join("gone.toml")), @"error: cannot read [DIR]/gone.toml: No such file or directory (os error 2)");
-    insta::assert_snapshot!(error(folder.path().to_owned()), @"error: cannot read [DIR]: Is a directory (os error 21)");
+    let error = |path: PathBuf| {
+        let scenario = ScenarioRef::File(path);
+        let request =
+            Request { scenario, overrides: Overrides::default(), env: &no_env, provider_errors: &provider_errors };
+        shown(&load(&request).unwrap_err())
+    };
+    insta::assert_snapshot!(error(folder.path().join("gone.toml")), @"usage: error: cannot read [DIR]/gone.toml: No such file or directory (os error 2)");
+    insta::assert_snapshot!(error(folder.path().to_owned()), @"usage: error: cannot read [DIR]: it is a directory");
     let binary = folder.path().join("b.toml");
     std::fs::write(&binary, [b'a', 0xff]).unwrap();
-    insta::assert_snapshot!(error(binary), @"error: cannot read [DIR]/b.toml: it is not UTF-8 text (byte 1)");
+    insta::assert_snapshot!(error(binary), @"file: error: cannot read [DIR]/b.toml: it is not UTF-8 text (byte 1)");
+    let large = folder.path().join("large.toml");
+    std::fs::File::create(&large).unwrap().set_len((4 << 20) + 1).unwrap();
+    insta::assert_snapshot!(error(large), @"file: error: cannot read [DIR]/large.toml: it is larger than 4 MiB, which no file of this kind is");
+    let named = |name: &str| {
+        std::fs::create_dir_all(folder.path().join("dir.toml")).unwrap();
+        shown(&find(&format!("{}/{name}", folder.path().display())).unwrap_err())
+    };
+    insta::assert_snapshot!(named("dir.toml"), @r"
+    usage: error: cannot read [DIR]/dir.toml: it is a directory
+     |
+     = help: give the path of a scenario file
+    ");
+    assert_eq!(named("dir"), named("dir.toml"));
     let unknown = write(folder.path(), "what.toml", "a = 1\n");
     let text = validate(&unknown, &no_env, &provider_errors).unwrap_err().render(false);
     assert!(text.contains("cannot tell what kind of file this is"), "{text}");

@@ -24,6 +24,11 @@ impl Firedrill {
         Self { home: tempfile::tempdir().expect("a temporary folder") }
     }
 
+    /// The folder that everything is run from.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     pub fn out(&self) -> PathBuf {
         self.home.path().join("reports")
     }
