@@ -40,6 +40,10 @@ pub(super) fn execute(args: &RunArgs) -> Exit {
         playbook,
         out: args.out.clone().unwrap_or_else(|| PathBuf::from("reports")),
         firedrill,
+        no_proxy: std::env::var("NO_PROXY")
+            .or_else(|_| std::env::var("no_proxy"))
+            .ok()
+            .filter(|hosts| !hosts.is_empty()),
         warnings,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -40,6 +40,8 @@ pub struct RunInput {
     pub firedrill: PathBuf,
     /// The command line that would run it again.
     pub again: String,
+    /// `NO_PROXY` as firedrill found it, for the app that it starts.
+    pub no_proxy: Option<String>,
     /// What the reader of the plan was warned of.
     pub warnings: Vec<String>,
 }
@@ -70,7 +72,7 @@ async fn run_in(
     signals: &mut Receiver<i32>,
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, RunError> {
-    let RunInput { plan, playbook, firedrill, again, warnings, .. } = input;
+    let RunInput { plan, playbook, firedrill, again, no_proxy, warnings, .. } = input;
     let plan = Arc::new(plan);
     let (sink, events) = EventSink::channel();
 
@@ -79,7 +81,7 @@ async fn run_in(
     observer.stage(&stage_of(&plan.target));
     let context = TargetContext {
         plan: &plan.target,
-        environment: upstreams.environment(),
+        environment: environment(&upstreams, no_proxy),
         upstream_urls: urls(&plan, &upstreams),
         firedrill: &firedrill,
         run_id: &run_id,
@@ -222,6 +224,17 @@ async fn press(
     if let Err(error) = pressure::ballast(ballast, place, &firedrill, clock, events.clone(), stop).await {
         events.emit(RunEvent::Warning { at: clock.now(), message: format!("no ballast: {error}") });
     }
+}
+
+/// The upstreams' addresses for the app's environment. The app inherits a proxy where there is one, and must not look
+/// for our upstreams behind it.
+fn environment(upstreams: &Upstreams, no_proxy: Option<String>) -> BTreeMap<String, String> {
+    let mut environment = upstreams.environment();
+    let hosts: Vec<String> = no_proxy.into_iter().chain(["127.0.0.1,localhost,::1".to_owned()]).collect();
+    for name in ["NO_PROXY", "no_proxy"] {
+        environment.insert(name.to_owned(), hosts.join(","));
+    }
+    environment
 }
 
 fn urls(plan: &Plan, upstreams: &Upstreams) -> BTreeMap<String, String> {

@@ -69,16 +69,21 @@ fn an_app_that_runs_elsewhere_is_tested_by_its_url_and_watched_by_its_pid() {
 #[test]
 fn a_command_gets_a_port_and_the_upstreams_in_its_environment() {
     let firedrill = Firedrill::new();
-    let run = firedrill.run(&[
-        "run",
-        "smoke",
-        "--set",
-        &format!(
-            r#"target={{ command = ["{}", "target", "--resilient", "--listen", "127.0.0.1:{{port}}"], url = "http://127.0.0.1:{{port}}", ready = "/" }}"#,
-            env!("CARGO_BIN_EXE_firedrill")
-        ),
-    ]);
+    let target = format!(
+        r#"target={{ command = ["sh", "-c", "echo no_proxy=$NO_PROXY; exec {} target --resilient --listen 127.0.0.1:{{port}}"], url = "http://127.0.0.1:{{port}}", ready = "/" }}"#,
+        env!("CARGO_BIN_EXE_firedrill")
+    );
+    let output = firedrill
+        .command(&["run", "smoke", "--set", &target])
+        .env("HTTP_PROXY", "http://127.0.0.1:1")
+        .env("NO_PROXY", "example.com")
+        .output()
+        .unwrap();
+    let run = firedrill.finished(output);
     run.assert_go();
+    // A proxy of the machine must not stand between the app and our upstreams.
+    let log = std::fs::read_to_string(run.dir.unwrap().join("target.log")).unwrap();
+    assert!(log.contains("no_proxy=example.com,127.0.0.1,localhost"), "{log}");
 }
 
 #[test]
