@@ -142,6 +142,19 @@ pub(super) fn slow(ctx: &Context<'_>, from: Span, to: Span, share: Share, min: u
                 gathered.consider(figure.value, figure.clone());
             }
             let holds = bounds.low > share.fraction() || low.is_some_and(|low| low > from_micros);
+            // Where it is the share that breaks the rule, the percentile may lie below its limit and would puzzle a reader.
+            let by_share = holds && low.is_none_or(|low| low <= from_micros);
+            let figure = if by_share {
+                Figure {
+                    what: format!("responses of {name} slower than {from}"),
+                    value: observed,
+                    interval: Some((bounds.low, bounds.high)),
+                    limit: share.fraction(),
+                    unit: Unit::Share,
+                }
+            } else {
+                figure
+            };
             // Calm seconds lie on both sides of a fault, so their hull may span it without having to do with it.
             let (origin, when) = if group.calm {
                 (Origin::Spontaneous, ctx.segments.during_calm(window))
