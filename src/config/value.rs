@@ -43,6 +43,14 @@ pub(super) enum OneOrMany<T> {
     Many(Vec<T>),
 }
 
+fn many<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(mut seq: A) -> Result<OneOrMany<T>, A::Error> {
+    let mut all = Vec::new();
+    while let Some(one) = seq.next_element()? {
+        all.push(one);
+    }
+    Ok(OneOrMany::Many(all))
+}
+
 /// Statuses: `status = 200` or `status = [200, 404]`.
 impl<'de> Deserialize<'de> for OneOrMany<i64> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -55,12 +63,8 @@ impl<'de> Deserialize<'de> for OneOrMany<i64> {
             fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
                 Ok(OneOrMany::One(number))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut all = Vec::new();
-                while let Some(one) = seq.next_element()? {
-                    all.push(one);
-                }
-                Ok(OneOrMany::Many(all))
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                many(seq)
             }
         }
         deserializer.deserialize_any(Read)
@@ -79,12 +83,8 @@ impl<'de> Deserialize<'de> for OneOrMany<String> {
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
                 Ok(OneOrMany::One(text.to_owned()))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut all = Vec::new();
-                while let Some(one) = seq.next_element()? {
-                    all.push(one);
-                }
-                Ok(OneOrMany::Many(all))
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                many(seq)
             }
         }
         deserializer.deserialize_any(Read)

@@ -86,30 +86,23 @@ pub(super) fn judge_subject(
                 when: ctx.segments.during(sight.window),
             });
         } else if let Some(sight) = scan.straddling {
-            into.suspicions.push(Suspicion {
-                origin: ctx.segments.origin(sight.window),
-                text: format!(
-                    "{} {}; {} is too wide an interval to be sure, more samples are needed",
-                    (subject.phrase)(&sight),
-                    ctx.segments.place(sight.window),
-                    bounds(&sight)
-                ),
-            });
+            let why = format!("{} is too wide an interval to be sure, more samples are needed", bounds(&sight));
+            into.suspicions.push(suspicion(ctx, subject, &sight, &why));
         }
         if let Some(sight) = scan.thin {
             into.consider(question.rule.risk(sight.observed), figure(&subject.what, &sight, question.rule));
-            into.suspicions.push(Suspicion {
-                origin: ctx.segments.origin(sight.window),
-                text: format!(
-                    "{} {}; {} are needed to tell",
-                    (subject.phrase)(&sight),
-                    ctx.segments.place(sight.window),
-                    question.min
-                ),
-            });
+            into.suspicions.push(suspicion(ctx, subject, &sight, &format!("{} are needed to tell", question.min)));
         }
     }
     seen
+}
+
+/// What was seen, where, and why it does not suffice.
+fn suspicion(ctx: &Context<'_>, subject: &Subject<'_>, sight: &Sight, why: &str) -> Suspicion {
+    Suspicion {
+        origin: ctx.segments.origin(sight.window),
+        text: format!("{} {}; {why}", (subject.phrase)(sight), ctx.segments.place(sight.window)),
+    }
 }
 
 /// The figure of a window.

@@ -2,7 +2,12 @@
 //! probe share. Which files to read, and what their text means; reading them is each stage's own business.
 
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Takes so many bytes of an app's limit away from it, where firedrill itself enforces the limit; 0 gives them back.
+pub type Reserve = Arc<dyn Fn(u64) -> io::Result<()> + Send + Sync>;
 
 /// Which generation of the kernel's control groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

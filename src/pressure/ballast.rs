@@ -1,8 +1,9 @@
 //! The ballast: memory that grows inside the app's limit, is held for a while and released.
 
 pub use super::ballast_child::{BallastArgs, child_main};
-use super::place::{Place, Reserve};
+use super::place::Place;
 use crate::model::event::{EventSink, RunEvent};
+use crate::model::memory_group::Reserve;
 use crate::model::plan::Ballast;
 use crate::model::reading::PressureMark;
 use crate::units::{ByteSize, RunClock};

@@ -5,4 +5,4 @@ mod ballast_child;
 mod place;
 
 pub use ballast::{BallastError, ballast};
-pub use place::{Place, Reserve};
+pub use place::Place;

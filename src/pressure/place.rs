@@ -1,11 +1,6 @@
 //! [`Place`]: where a ballast can press on the app.
 
-use crate::model::memory_group::MemoryGroup;
-use std::io;
-use std::sync::Arc;
-
-/// Takes so many bytes of the app's limit away from it; 0 gives them back.
-pub type Reserve = Arc<dyn Fn(u64) -> io::Result<()> + Send + Sync>;
+use crate::model::memory_group::{MemoryGroup, Reserve};
 
 /// Where a ballast can press on the app.
 #[derive(Clone)]

@@ -150,7 +150,7 @@ async fn run_in(
     // The upstreams go before the app, so that work that the app has left over ends at once instead of hanging.
     upstreams.shutdown().await;
     target.stop().await;
-    let (_, reason) = outcome?;
+    let reason = outcome?;
     finish(dispatcher, dir, header, ended, reason, playbook)
 }
 

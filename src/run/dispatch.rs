@@ -57,7 +57,7 @@ impl Dispatcher<'_> {
         target_lost: impl Future<Output = String>,
         signals: &mut Receiver<i32>,
         stop: &CancellationToken,
-    ) -> Result<(LoadSummary, EndReason), RunError> {
+    ) -> Result<EndReason, RunError> {
         tokio::pin!(load, target_lost);
         let mut reason = EndReason::Completed;
         let mut give_up_at: Option<Instant> = None;
@@ -98,7 +98,8 @@ impl Dispatcher<'_> {
                 Happening::LoadEnded(result) => {
                     return match failure {
                         Some(failure) => Err(failure),
-                        None => Ok((result?, reason)),
+                        // What the load counted is on the timeline already.
+                        None => result.map(|_| reason).map_err(RunError::from),
                     };
                 }
             };

@@ -19,4 +19,4 @@ mod supervise;
 mod watch;
 
 pub use error::TargetError;
-pub use start::{Reserve, Target, TargetContext};
+pub use start::{Target, TargetContext};

@@ -9,13 +9,12 @@ use super::guard::GuardArgs;
 use super::protocol::CANNOT_START;
 use super::supervise::{State, Supervisor};
 use crate::model::event::EventSink;
-use crate::model::memory_group::MemoryGroup;
+use crate::model::memory_group::{MemoryGroup, Reserve};
 use crate::model::plan::TargetPlan;
 use crate::model::secret::Secret;
 use crate::units::{ByteSize, RunClock, Span};
 use std::collections::BTreeMap;
 use std::future::pending;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +29,6 @@ const GRACE: Duration = Duration::from_secs(2);
 const ONE_TRY: Duration = Duration::from_secs(10);
 /// How long the reference app may take to say where it listens.
 const REFERENCE_READY: Duration = Duration::from_secs(20);
-
-/// Takes so many bytes of the app's limit away from it; 0 gives them back.
-pub type Reserve = Arc<dyn Fn(u64) -> io::Result<()> + Send + Sync>;
 
 /// What starting an app needs.
 pub struct TargetContext<'a> {

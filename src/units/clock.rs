@@ -32,12 +32,6 @@ impl RunClock {
         self.start + offset.as_duration()
     }
 
-    /// The run's moment of an instant that was taken elsewhere.
-    #[must_use]
-    pub fn offset_of(&self, instant: Instant) -> Offset {
-        Offset::from(instant.saturating_duration_since(self.start))
-    }
-
     /// The wall-clock time at which the run started.
     #[must_use]
     pub const fn started_at(&self) -> Timestamp {

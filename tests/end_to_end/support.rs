@@ -53,6 +53,12 @@ impl Firedrill {
         self.finished(output)
     }
 
+    /// Runs the quickstart's journeys on a reference app of twenty times the real instance's speed.
+    pub fn quick(&self, args: &[&str]) -> Finished {
+        let fast = ["run", "quickstart", "--set", "target.reference.speed=20"];
+        self.run(&[&fast, args].concat())
+    }
+
     pub fn finished(&self, output: Output) -> Finished {
         Finished {
             code: output.status.code().unwrap_or(-1),

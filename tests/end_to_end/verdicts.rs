@@ -6,18 +6,7 @@ use std::collections::BTreeMap;
 #[test]
 fn a_broken_agent_is_named_although_every_status_is_200() {
     let firedrill = Firedrill::new();
-    let run = firedrill.run(&[
-        "run",
-        "quickstart",
-        "--faults",
-        "none",
-        "--duration",
-        "15s",
-        "--set",
-        "target.reference.speed=20",
-        "--defect",
-        "broken-agent=nutrition",
-    ]);
+    let run = firedrill.quick(&["--faults", "none", "--duration", "15s", "--defect", "broken-agent=nutrition"]);
     assert_eq!(run.code, 10, "{}\n{}", run.stdout, run.stderr);
     let record = run.record();
     let key_agent = criterion(&record, "P1-key-agent");
@@ -44,16 +33,7 @@ upstream = "openai"
 inject.abort = { error = "server_error" }
 "#,
     );
-    let run = firedrill.run(&[
-        "run",
-        "quickstart",
-        "--faults",
-        &profile,
-        "--duration",
-        "20s",
-        "--set",
-        "target.reference.speed=20",
-    ]);
+    let run = firedrill.quick(&["--faults", &profile, "--duration", "20s"]);
     let record = run.record();
     let breached = breached(&record);
     assert!(breached.contains(&"P0-agents-down".to_owned()), "{breached:?}\n{}", run.stdout);
@@ -104,18 +84,7 @@ when = { share = "20%" }
 inject.abort = { error = "57014" }
 "#,
         );
-        let run = firedrill.run(&[
-            "run",
-            "quickstart",
-            "--faults",
-            &profile,
-            "--duration",
-            "6s",
-            "--seed",
-            "42",
-            "--set",
-            "target.reference.speed=20",
-        ]);
+        let run = firedrill.quick(&["--faults", &profile, "--duration", "6s", "--seed", "42"]);
         let mut by_rule: BTreeMap<u64, BTreeMap<u64, String>> = BTreeMap::new();
         for event in run.events().iter().filter(|e| e["event"] == "fault_fired") {
             by_rule
