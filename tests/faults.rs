@@ -4,8 +4,8 @@
 use firedrill::fault::{Engine, FaultQuery, decision, edges};
 use firedrill::model::event::{EventSink, RunEvent};
 use firedrill::model::fault::{Abort, Delay, DelayShape, FaultAction, FaultMatch, FaultRule, FaultWindow, Injection};
-use firedrill::model::plan::{UpstreamKind, UpstreamPlan};
 use firedrill::model::timeline::UpstreamInterval;
+use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use firedrill::units::{ByteSize, Offset, RunClock, Seed, Share, Span};
 use firedrill::upstream::{Upstreams, known_errors};
 use http::HeaderMap;
@@ -176,10 +176,18 @@ async fn bench(rules: Vec<FaultRule>) -> Bench {
 
 async fn bench_seeded(rules: Vec<FaultRule>, seed: Seed) -> Bench {
     let plans = [
-        UpstreamPlan { name: "openai".into(), kind: UpstreamKind::Openai { latency: delay(0) }, listen: None },
+        UpstreamPlan {
+            name: "openai".into(),
+            kind: UpstreamKind::Openai(OpenaiPlan { latency: delay(0), ..OpenaiPlan::default() }),
+            listen: None,
+        },
         UpstreamPlan {
             name: "supabase".into(),
-            kind: UpstreamKind::Supabase { seed: BTreeMap::new(), latency: delay(0) },
+            kind: UpstreamKind::Supabase(SupabasePlan {
+                seed: BTreeMap::new(),
+                latency: delay(0),
+                ..SupabasePlan::default()
+            }),
             listen: None,
         },
         UpstreamPlan { name: "sahha".into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None },
@@ -520,9 +528,13 @@ async fn an_unknown_error_is_a_500_and_one_warning() {
 
 #[test]
 fn the_names_of_errors_are_known() {
-    let openai = known_errors(&UpstreamKind::Openai { latency: delay(0) });
+    let openai = known_errors(&UpstreamKind::Openai(OpenaiPlan { latency: delay(0), ..OpenaiPlan::default() }));
     assert!(openai.contains(&"rate_limit") && openai.contains(&"bad_gateway_html"));
-    let supabase = known_errors(&UpstreamKind::Supabase { seed: BTreeMap::new(), latency: delay(0) });
+    let supabase = known_errors(&UpstreamKind::Supabase(SupabasePlan {
+        seed: BTreeMap::new(),
+        latency: delay(0),
+        ..SupabasePlan::default()
+    }));
     assert!(supabase.contains(&"57014") && supabase.contains(&"project_paused"));
     assert!(known_errors(&UpstreamKind::Stub { answer: 404 }).is_empty());
 }

@@ -4,14 +4,13 @@ use firedrill::judge::{JudgeInput, judge};
 use firedrill::model::fault::{Abort, FaultMatch, FaultRule, FaultWindow, Injection};
 use firedrill::model::interval::{EndpointInterval, Interval, JourneyInterval, UserSlice};
 use firedrill::model::journey::{Condition, Journey, Step, ThinkTime};
-use firedrill::model::plan::{
-    Ballast, Endpoint, GatePlan, HealthProbe, LoadPlan, Plan, ProbePlan, TargetPlan, UpstreamKind, UpstreamPlan,
-};
+use firedrill::model::plan::{Ballast, Endpoint, GatePlan, HealthProbe, LoadPlan, Plan, ProbePlan, TargetPlan};
 use firedrill::model::playbook::{Criterion, Measure, Playbook};
 use firedrill::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
 use firedrill::model::run_record::EndReason;
 use firedrill::model::sample::Outcome;
 use firedrill::model::timeline::{Exemplar, FaultRecord, Timeline};
+use firedrill::model::upstream::{UpstreamKind, UpstreamPlan};
 use firedrill::model::verdict::{CriterionResult, Decision, Origin, Severity, State, Verdict};
 use firedrill::units::{ByteSize, Offset, Seed, Share, Span};
 use proptest::prelude::*;

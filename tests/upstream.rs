@@ -6,8 +6,8 @@ use base64::Engine as _;
 use firedrill::fault::Engine;
 use firedrill::model::event::{EventSink, RunEvent};
 use firedrill::model::fault::{Delay, DelayShape};
-use firedrill::model::plan::{UpstreamKind, UpstreamPlan};
 use firedrill::model::timeline::UpstreamInterval;
+use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use firedrill::units::{RunClock, Seed, Span};
 use firedrill::upstream::Upstreams;
 use http::{Method, StatusCode};
@@ -28,12 +28,20 @@ fn constant(millis: u64) -> Delay {
 }
 
 fn openai() -> UpstreamPlan {
-    UpstreamPlan { name: "openai".into(), kind: UpstreamKind::Openai { latency: constant(0) }, listen: None }
+    UpstreamPlan {
+        name: "openai".into(),
+        kind: UpstreamKind::Openai(OpenaiPlan { latency: constant(0), ..OpenaiPlan::default() }),
+        listen: None,
+    }
 }
 
 fn supabase(rows: Value) -> UpstreamPlan {
     let seed: BTreeMap<String, Vec<Value>> = serde_json::from_value(rows).unwrap();
-    UpstreamPlan { name: "supabase".into(), kind: UpstreamKind::Supabase { seed, latency: constant(0) }, listen: None }
+    UpstreamPlan {
+        name: "supabase".into(),
+        kind: UpstreamKind::Supabase(SupabasePlan { seed, latency: constant(0), ..SupabasePlan::default() }),
+        listen: None,
+    }
 }
 
 async fn start(plans: &[UpstreamPlan]) -> (Upstreams, UnboundedReceiver<RunEvent>) {
@@ -178,7 +186,10 @@ async fn a_second_is_reported_soon_after_it_is_over_even_if_nothing_follows() {
 
 #[tokio::test]
 async fn a_mock_takes_its_time_for_completions_only() {
-    let plan = UpstreamPlan { kind: UpstreamKind::Openai { latency: constant(120) }, ..openai() };
+    let plan = UpstreamPlan {
+        kind: UpstreamKind::Openai(OpenaiPlan { latency: constant(120), ..OpenaiPlan::default() }),
+        ..openai()
+    };
     let (upstreams, _events) = start(&[plan]).await;
     let api = Api { base: upstreams.url("openai").unwrap(), upstreams, client: Client::new() };
     let chat = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]});

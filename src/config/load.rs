@@ -13,8 +13,9 @@ use super::resolve_playbook;
 use super::resolve_scenario;
 use super::scenario_file::ScenarioFile;
 use super::source::Source;
-use crate::model::plan::{Plan, UpstreamKind};
+use crate::model::plan::Plan;
 use crate::model::playbook::{Measure, Playbook};
+use crate::model::upstream::UpstreamKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

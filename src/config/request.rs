@@ -1,7 +1,8 @@
 //! What is asked of this stage ([`Request`]) and what it gives back ([`Loaded`]).
 
-use crate::model::plan::{Plan, UpstreamKind};
+use crate::model::plan::Plan;
 use crate::model::playbook::Playbook;
+use crate::model::upstream::UpstreamKind;
 use crate::model::verdict::Severity;
 use crate::units::Span;
 use std::fmt;

@@ -5,9 +5,9 @@ use super::fault_profile_file::{AbortFile, DelayFile, FaultFile, FaultProfileFil
 use super::request::World;
 use super::suggest;
 use crate::model::fault::{Abort, Delay, DelayShape, FaultMatch, FaultRule, FaultWindow, Injection};
-use crate::model::plan::{UpstreamKind, UpstreamPlan};
+use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::{ByteSize, Offset, Share, Span};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -85,21 +85,17 @@ fn upstream_kind(out: &mut Collector, written: &Spanned<String>, used: Option<&U
             found.map(|upstream| upstream.kind.clone())
         }
         // By itself, a profile may name the stub of any scenario; but a slip of the two usual names is one.
-        None => {
-            const NONE: Delay =
-                Delay { mean: Span::from_secs(0), jitter: Span::from_secs(0), shape: DelayShape::Constant };
-            match name {
-                "openai" => Some(UpstreamKind::Openai { latency: NONE }),
-                "supabase" => Some(UpstreamKind::Supabase { seed: BTreeMap::new(), latency: NONE }),
-                _ => {
-                    if let Some(guess) = suggest::nearest(name, ["openai", "supabase"]) {
-                        out.error(written.span(), format!("there is no upstream `{name}`"))
-                            .label(format!("did you mean `{guess}`?"));
-                    }
-                    None
+        None => match name {
+            "openai" => Some(UpstreamKind::Openai(OpenaiPlan::default())),
+            "supabase" => Some(UpstreamKind::Supabase(SupabasePlan::default())),
+            _ => {
+                if let Some(guess) = suggest::nearest(name, ["openai", "supabase"]) {
+                    out.error(written.span(), format!("there is no upstream `{name}`"))
+                        .label(format!("did you mean `{guess}`?"));
                 }
+                None
             }
-        }
+        },
     }
 }
 

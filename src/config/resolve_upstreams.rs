@@ -5,7 +5,8 @@ use super::resolve_faults;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamsFile};
 use super::template;
 use crate::model::fault::{Delay, DelayShape};
-use crate::model::plan::{TargetPlan, UpstreamKind, UpstreamPlan};
+use crate::model::plan::TargetPlan;
+use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::Span;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -31,8 +32,8 @@ pub(super) fn upstreams(
         return if by_url {
             vec![]
         } else {
-            let openai = UpstreamKind::Openai { latency: NONE };
-            let supabase = UpstreamKind::Supabase { seed: BTreeMap::new(), latency: NONE };
+            let openai = UpstreamKind::Openai(OpenaiPlan::default());
+            let supabase = UpstreamKind::Supabase(SupabasePlan::default());
             vec![
                 UpstreamPlan { name: "openai".to_owned(), kind: openai, listen: None },
                 UpstreamPlan { name: "supabase".to_owned(), kind: supabase, listen: None },
@@ -48,7 +49,11 @@ pub(super) fn upstreams(
         let at =
             Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
         let listen = address(out, "openai", &at, by_url, &mut taken);
-        all.push(UpstreamPlan { name: "openai".to_owned(), kind: UpstreamKind::Openai { latency }, listen });
+        all.push(UpstreamPlan {
+            name: "openai".to_owned(),
+            kind: UpstreamKind::Openai(OpenaiPlan { latency }),
+            listen,
+        });
     }
     if let Some(supabase) = &file.supabase {
         let span = supabase.span();
@@ -57,7 +62,11 @@ pub(super) fn upstreams(
         let seed = supabase.seed.as_ref().map_or_else(BTreeMap::new, |seed| seed_rows(out, seed, folder));
         let at = Address { listen: supabase.listen.as_ref(), fixed: supabase.fixed, span };
         let listen = address(out, "supabase", &at, by_url, &mut taken);
-        all.push(UpstreamPlan { name: "supabase".to_owned(), kind: UpstreamKind::Supabase { seed, latency }, listen });
+        all.push(UpstreamPlan {
+            name: "supabase".to_owned(),
+            kind: UpstreamKind::Supabase(SupabasePlan { seed, latency }),
+            listen,
+        });
     }
     for (name, stub) in &file.stub {
         if ["openai", "supabase"].contains(&name.get_ref().as_str()) || !template::is_name(name.get_ref()) {

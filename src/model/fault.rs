@@ -81,7 +81,7 @@ pub enum Injection {
 }
 
 /// A delay drawn per request.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Delay {
     /// The mean of the distribution.
     pub mean: Span,

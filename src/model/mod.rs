@@ -2,8 +2,9 @@
 //! small conversions.
 //!
 //! `plan` and `journey` say what shall happen; `sample`, `reading`, `fault` and `event` say what did; `interval`
-//! and `timeline` gather it; `memory_group` is where an app's memory is counted; `playbook` says what would be an incident; `verdict` says what was one;
-//! `run_record` is all of it on disk.
+//! and `timeline` gather it; `upstream` is what the app talks to; `memory_group` is where an app's memory is
+//! counted; `playbook` says what would be an incident; `verdict` says what was one; `run_record` is all of it on
+//! disk.
 
 pub mod event;
 pub mod fault;
@@ -17,4 +18,5 @@ pub mod run_record;
 pub mod sample;
 pub mod secret;
 pub mod timeline;
+pub mod upstream;
 pub mod verdict;

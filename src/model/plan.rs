@@ -3,11 +3,11 @@
 use super::fault::FaultRule;
 use super::journey::Journey;
 use super::secret::Secret;
+use super::upstream::UpstreamPlan;
 use super::verdict::Severity;
 use crate::units::{ByteSize, Offset, Seed, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 /// A resolved run: the outcome of reading a scenario, its fault profile and the command line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,40 +118,6 @@ pub enum TargetPlan {
         ready_within: Span,
         /// The memory limit it runs under.
         memory_limit: Option<ByteSize>,
-    },
-}
-
-/// One upstream of the app.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct UpstreamPlan {
-    /// Its name in faults and reports: `openai`, `supabase`, or a stub's name.
-    pub name: String,
-    /// What it is.
-    pub kind: UpstreamKind,
-    /// A fixed address for apps that run elsewhere; otherwise a free port of loopback.
-    pub listen: Option<SocketAddr>,
-}
-
-/// What an upstream is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UpstreamKind {
-    /// The OpenAI mock.
-    Openai {
-        /// How long a completion takes before its first byte, without any fault.
-        latency: super::fault::Delay,
-    },
-    /// The Supabase mock.
-    Supabase {
-        /// Rows to begin with: table → rows.
-        seed: BTreeMap<String, Vec<serde_json::Value>>,
-        /// How long a request takes, without any fault.
-        latency: super::fault::Delay,
-    },
-    /// A side service that always answers the same.
-    Stub {
-        /// The status it answers with.
-        answer: u16,
     },
 }
 

@@ -1,7 +1,7 @@
 //! What passes between the server and a mock: [`Call`] in, [`Answer`] out, and [`Mock`], which every upstream is.
 
-use crate::model::fault::Delay;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
@@ -23,8 +23,8 @@ pub struct Call<'a> {
     pub headers: &'a HeaderMap,
     /// Its body.
     pub body: &'a [u8],
-    /// How long the upstream will take for it by its own latency.
-    pub latency: Duration,
+    /// How many requests this upstream is busy with, this one included.
+    pub in_flight: u64,
 }
 
 impl Call<'_> {
@@ -54,12 +54,34 @@ pub struct Write {
     pub digest: u64,
 }
 
+/// One piece of a streamed body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// How long after the piece before it (or after the headers) it is due. Due times add up, so that a piece that
+    /// was sent late does not make the ones behind it late too.
+    pub after: Duration,
+}
+
+impl From<Bytes> for Piece {
+    /// A piece that is due at once.
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, after: Duration::ZERO }
+    }
+}
+
+/// What takes over a connection that leaves HTTP (a websocket). It ends when its future does, or with the upstream.
+pub type Takeover = Box<dyn FnOnce(hyper::upgrade::Upgraded) -> BoxFuture<'static, ()> + Send>;
+
 /// The body of an answer.
 pub enum AnswerBody {
     /// All of it.
     Full(Bytes),
     /// Piece by piece, made while it is sent so that an unread stream costs no memory.
-    Stream(Box<dyn Iterator<Item = Bytes> + Send>),
+    Stream(Box<dyn Iterator<Item = Piece> + Send>),
+    /// None: the connection changes its protocol (status 101).
+    Upgrade(Takeover),
 }
 
 impl fmt::Debug for AnswerBody {
@@ -67,6 +89,7 @@ impl fmt::Debug for AnswerBody {
         match self {
             Self::Full(bytes) => f.debug_tuple("Full").field(&bytes.len()).finish(),
             Self::Stream(_) => f.write_str("Stream"),
+            Self::Upgrade(_) => f.write_str("Upgrade"),
         }
     }
 }
@@ -80,6 +103,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body.
     pub body: AnswerBody,
+    /// How long the upstream takes before the headers, by its own latency.
+    pub delay: Duration,
     /// Prompt tokens that the provider would bill for it.
     pub tokens_in: u64,
     /// Completion tokens that the provider would bill for it.
@@ -100,6 +125,7 @@ impl Answer {
             status,
             headers,
             body: AnswerBody::Full(body.into()),
+            delay: Duration::ZERO,
             tokens_in: 0,
             tokens_out: 0,
             writes: Vec::new(),
@@ -131,6 +157,13 @@ impl Answer {
         self
     }
 
+    /// The same answer, `delay` later.
+    #[must_use]
+    pub fn delayed(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
     /// The same answer with a warning.
     #[must_use]
     pub fn warned(mut self, warning: Option<String>) -> Self {
@@ -141,10 +174,13 @@ impl Answer {
 
 /// An upstream: what answers, apart from transport, latency and faults.
 pub trait Mock: Send + Sync {
-    /// How long such a request takes, without any fault; `None` is no time.
-    fn latency(&self, method: &Method, path: &str) -> Option<&Delay>;
+    /// Which of the provider's services a path belongs to (`auth`, `rest`, …), for faults that hit only one of them.
+    fn service(&self, _path: &str) -> Option<&'static str> {
+        None
+    }
 
-    /// The answer. It must not block: it runs where connections are served.
+    /// The answer, made as soon as the request is there and sent after its delay. It must not block: it runs where
+    /// connections are served.
     fn answer(&self, call: &Call<'_>) -> Answer;
 
     /// The provider's error of this name; `None` if it has none of that name.

@@ -1,6 +1,6 @@
 //! The environment that points an app at its upstreams, by the names that the official clients and HolisticOS read.
 
-use crate::model::plan::{UpstreamKind, UpstreamPlan};
+use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ const OPENAI_KEY: &str = "sk-firedrill-0000000000000000000000000000";
 /// The base URL of an upstream as its clients want it.
 pub fn url(kind: &UpstreamKind, address: SocketAddr) -> String {
     match kind {
-        UpstreamKind::Openai { .. } => format!("http://{address}/v1"),
-        UpstreamKind::Supabase { .. } | UpstreamKind::Stub { .. } => format!("http://{address}"),
+        UpstreamKind::Openai(_) => format!("http://{address}/v1"),
+        UpstreamKind::Supabase(_) | UpstreamKind::Stub { .. } => format!("http://{address}"),
     }
 }
 
@@ -21,10 +21,10 @@ pub fn url(kind: &UpstreamKind, address: SocketAddr) -> String {
 pub fn variables(plan: &UpstreamPlan, address: SocketAddr) -> BTreeMap<String, String> {
     let url = url(&plan.kind, address);
     let pairs: Vec<(String, String)> = match &plan.kind {
-        UpstreamKind::Openai { .. } => {
+        UpstreamKind::Openai(_) => {
             vec![("OPENAI_BASE_URL".into(), url), ("OPENAI_API_KEY".into(), OPENAI_KEY.into())]
         }
-        UpstreamKind::Supabase { .. } => {
+        UpstreamKind::Supabase(_) => {
             let (anon, service) = (supabase_key("anon"), supabase_key("service_role"));
             vec![
                 ("SUPABASE_URL".into(), url),

@@ -90,7 +90,8 @@ impl ReplyBody {
     fn next_piece(&mut self) -> Option<Bytes> {
         match &mut self.source {
             AnswerBody::Full(bytes) => Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()),
-            AnswerBody::Stream(pieces) => pieces.find(|bytes| !bytes.is_empty()),
+            AnswerBody::Stream(pieces) => pieces.map(|piece| piece.bytes).find(|bytes| !bytes.is_empty()),
+            AnswerBody::Upgrade(_) => None,
         }
     }
 

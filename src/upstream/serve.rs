@@ -5,10 +5,10 @@ use super::inbound::{Inbound, InboundError};
 use super::link::LinkControl;
 use super::reply::{BodyFault, BodyFaultKind, Ending, ReplyBody, Severed};
 use super::tally::Tally;
-use crate::fault::{Engine, FaultQuery, draw_delay};
+use crate::fault::{Engine, FaultQuery};
 use crate::model::event::{EventSink, RunEvent};
 use crate::model::fault::{Abort, FaultAction, FaultDecision};
-use crate::units::{RunClock, Seed};
+use crate::units::RunClock;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -30,12 +30,12 @@ pub struct Upstream {
     name: String,
     mock: Box<dyn Mock>,
     engine: Arc<Engine>,
-    latency_seed: Seed,
     tally: Tally,
     events: EventSink,
     clock: Arc<OnceLock<RunClock>>,
     inbound: Arc<Inbound>,
     numbers: AtomicU64,
+    in_flight: AtomicU64,
     warned: Mutex<BTreeSet<String>>,
 }
 
@@ -44,8 +44,6 @@ pub struct Upstream {
 pub struct Shared {
     /// Decides on faults.
     pub engine: Arc<Engine>,
-    /// The run's seed.
-    pub seed: Seed,
     /// Where events go.
     pub events: EventSink,
     /// Set once the run begins.
@@ -67,7 +65,6 @@ impl Upstream {
     /// An upstream of this name and index in the plan.
     pub fn new(name: String, index: u16, mock: Box<dyn Mock>, shared: Shared) -> Self {
         Self {
-            latency_seed: shared.seed.derive("upstream latency").derive(&name),
             tally: Tally::new(index, shared.events.clone()),
             name,
             mock,
@@ -76,6 +73,7 @@ impl Upstream {
             clock: shared.clock,
             inbound: shared.inbound,
             numbers: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
             warned: Mutex::new(BTreeSet::new()),
         }
     }
@@ -123,11 +121,7 @@ impl Upstream {
             Err(InboundError::Broken) => return Err(Severed::ByClient),
         };
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let latency = self
-            .mock
-            .latency(&head.method, path)
-            .map(|delay| draw_delay(delay, self.latency_seed, &[number]))
-            .unwrap_or_default();
+        let busy = Busy::new(&self.in_flight);
         let call = Call {
             number,
             method: &head.method,
@@ -135,14 +129,18 @@ impl Upstream {
             query: head.uri.query().unwrap_or(""),
             headers: &head.headers,
             body: &body,
-            latency,
+            in_flight: busy.now,
         };
 
         let Sorted { delay, body_faults, terminal } = passage.sort(decisions);
         let (answer, wait) = match terminal {
             // The upstream does its work at once and answers late, as a real one that is slow to answer: a client
             // that gives up meanwhile has still written its row.
-            None => (self.mock.answer(&call), delay + latency),
+            None => {
+                let answer = self.mock.answer(&call);
+                let wait = delay + answer.delay;
+                (answer, wait)
+            }
             Some(FaultAction::Abort(abort)) => (self.aborted(&abort, &call), delay),
             Some(FaultAction::Hang(after)) => {
                 drop(body);
@@ -179,7 +177,7 @@ impl Upstream {
         };
         let mut response = Response::new(match answer.body {
             AnswerBody::Full(body) => ReplyBody::plain(body, control),
-            AnswerBody::Stream(_) => ReplyBody::plain(Bytes::new(), control),
+            AnswerBody::Stream(_) | AnswerBody::Upgrade(_) => ReplyBody::plain(Bytes::new(), control),
         });
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
@@ -225,6 +223,25 @@ impl Upstream {
             let message = format!("upstream `{}`: {message}", self.name);
             self.events.emit(RunEvent::Warning { at, message });
         }
+    }
+}
+
+/// Counts a request as under way for as long as it lives.
+struct Busy<'a> {
+    counter: &'a AtomicU64,
+    /// How many are under way, this one included.
+    now: u64,
+}
+
+impl<'a> Busy<'a> {
+    fn new(counter: &'a AtomicU64) -> Self {
+        Self { counter, now: counter.fetch_add(1, Ordering::Relaxed) + 1 }
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.counter.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -308,7 +325,7 @@ impl Passage {
         method: &Method,
         control: Arc<LinkControl>,
     ) -> Response<ReplyBody> {
-        let Answer { status, mut headers, body, tokens_in, tokens_out, writes, warning: _ } = answer;
+        let Answer { status, mut headers, body, tokens_in, tokens_out, writes, delay: _, warning: _ } = answer;
         let bodiless = *method == Method::HEAD || matches!(&body, AnswerBody::Full(bytes) if bytes.is_empty());
         let faulty = !bodiless && !body_faults.is_empty();
         let body = match body {

@@ -1,8 +1,7 @@
 //! [`Stub`]: a side service that always answers the same.
 
 use super::answer::{Answer, Call, Mock};
-use crate::model::fault::Delay;
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 /// Answers every request with one status.
 #[derive(Debug)]
@@ -27,10 +26,6 @@ impl Stub {
 }
 
 impl Mock for Stub {
-    fn latency(&self, _method: &Method, _path: &str) -> Option<&Delay> {
-        None
-    }
-
     fn answer(&self, _call: &Call<'_>) -> Answer {
         self.body(self.status)
     }

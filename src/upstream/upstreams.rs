@@ -10,7 +10,7 @@ use super::stub::Stub;
 use super::supabase::{self, Supabase};
 use crate::fault::Engine;
 use crate::model::event::EventSink;
-use crate::model::plan::{UpstreamKind, UpstreamPlan};
+use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, RunClock, Seed};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -47,8 +47,8 @@ fn remedy(error: &std::io::Error) -> &'static str {
 #[must_use]
 pub fn known_errors(kind: &UpstreamKind) -> &'static [&'static str] {
     match kind {
-        UpstreamKind::Openai { .. } => openai::ERROR_NAMES,
-        UpstreamKind::Supabase { .. } => supabase::ERROR_NAMES,
+        UpstreamKind::Openai(_) => openai::ERROR_NAMES,
+        UpstreamKind::Supabase(_) => supabase::ERROR_NAMES,
         UpstreamKind::Stub { .. } => &[],
     }
 }
@@ -98,14 +98,13 @@ impl Upstreams {
 
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let shared =
-            Shared { engine, seed, events, clock: Arc::new(OnceLock::new()), inbound: Arc::new(Inbound::new()) };
+        let shared = Shared { engine, events, clock: Arc::new(OnceLock::new()), inbound: Arc::new(Inbound::new()) };
         let clock = Arc::clone(&shared.clock);
         let mut listening = Vec::with_capacity(bound.len());
         for (index, (plan, listener, address)) in bound.into_iter().enumerate() {
             let mock: Box<dyn Mock> = match &plan.kind {
-                UpstreamKind::Openai { latency } => Box::new(OpenAi::new(*latency, seed)),
-                UpstreamKind::Supabase { seed: rows, latency } => Box::new(Supabase::new(rows, *latency, seed)),
+                UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
+                UpstreamKind::Supabase(plan) => Box::new(Supabase::new(plan, seed)),
                 UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
             };
             let index = u16::try_from(index).unwrap_or(u16::MAX);

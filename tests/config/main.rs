@@ -5,8 +5,9 @@ use firedrill::config::{
     builtin_scenarios, find, load, validate,
 };
 use firedrill::model::journey::{Condition, JsonCheck};
-use firedrill::model::plan::{LoadPlan, Plan, TargetPlan, UpstreamKind};
+use firedrill::model::plan::{LoadPlan, Plan, TargetPlan};
 use firedrill::model::playbook::Measure;
+use firedrill::model::upstream::{SupabasePlan, UpstreamKind};
 use firedrill::model::verdict::Severity;
 use firedrill::units::{ByteSize, Offset, Seed, Span};
 use proptest::prelude::*;
@@ -27,8 +28,8 @@ fn no_env(_: &str) -> Option<String> {
 
 fn provider_errors(kind: &UpstreamKind) -> &'static [&'static str] {
     match kind {
-        UpstreamKind::Openai { .. } => &["rate_limit", "insufficient_quota", "overloaded", "server_error"],
-        UpstreamKind::Supabase { .. } => &["57014", "53300", "42501", "upstream_connect_error"],
+        UpstreamKind::Openai(_) => &["rate_limit", "insufficient_quota", "overloaded", "server_error"],
+        UpstreamKind::Supabase(_) => &["57014", "53300", "42501", "upstream_connect_error"],
         UpstreamKind::Stub { .. } => &[],
     }
 }

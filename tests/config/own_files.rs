@@ -57,7 +57,7 @@ fn profiles_and_seeds_are_looked_for_beside_the_scenario() {
     let plan = load_with(ScenarioRef::File(path.clone()), Overrides::default(), no_env).unwrap().plan;
     assert_eq!((plan.fault_profile.as_deref(), plan.faults[0].name.as_str()), (Some("mine"), "mine-1"));
     assert_eq!((plan.faults[0].window.from, plan.faults[0].window.until), (Offset::ZERO, None));
-    let UpstreamKind::Supabase { seed, .. } = &plan.upstreams[1].kind else { panic!("no supabase") };
+    let UpstreamKind::Supabase(SupabasePlan { seed, .. }) = &plan.upstreams[1].kind else { panic!("no supabase") };
     assert_eq!(seed["profiles"][0]["id"], "p");
     let overrides = Overrides { faults: Some("near.toml".to_owned()), ..Overrides::default() };
     let plan = load_with(ScenarioRef::File(path), overrides, no_env).unwrap().plan;

@@ -4,14 +4,13 @@
 use firedrill::model::fault::{Abort, Delay, DelayShape, FaultMatch, FaultRule, FaultWindow, Injection};
 use firedrill::model::interval::{EndpointInterval, Interval, JourneyInterval, Spectrum};
 use firedrill::model::journey::{Condition, Journey, Step, ThinkTime};
-use firedrill::model::plan::{
-    Ballast, Endpoint, GatePlan, LoadPlan, Plan, ProbePlan, TargetPlan, UpstreamKind, UpstreamPlan,
-};
+use firedrill::model::plan::{Ballast, Endpoint, GatePlan, LoadPlan, Plan, ProbePlan, TargetPlan};
 use firedrill::model::playbook::{Criterion, Measure, Playbook};
 use firedrill::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
 use firedrill::model::run_record::{EndReason, Machine, RunHeader, RunRecord, SCHEMA};
 use firedrill::model::sample::{Class, Outcome};
 use firedrill::model::timeline::{Exemplar, FaultRecord, Timeline, UpstreamInterval};
+use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use firedrill::model::verdict::{
     CriterionResult, Decision, Figure, Finding, Honesty, Origin, Severity, State, Trust, Unit, Verdict,
 };
@@ -285,10 +284,18 @@ fn plan(name: &str, sims: &[Sim], users: u32, ramp: u64, hold: u64, faults: Vec<
         },
         headers: BTreeMap::new(),
         upstreams: vec![
-            UpstreamPlan { name: "openai".into(), kind: UpstreamKind::Openai { latency: constant(600) }, listen: None },
+            UpstreamPlan {
+                name: "openai".into(),
+                kind: UpstreamKind::Openai(OpenaiPlan { latency: constant(600), ..OpenaiPlan::default() }),
+                listen: None,
+            },
             UpstreamPlan {
                 name: "supabase".into(),
-                kind: UpstreamKind::Supabase { seed: BTreeMap::new(), latency: constant(4) },
+                kind: UpstreamKind::Supabase(SupabasePlan {
+                    seed: BTreeMap::new(),
+                    latency: constant(4),
+                    ..SupabasePlan::default()
+                }),
                 listen: None,
             },
             UpstreamPlan { name: "sahha".into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None },

@@ -2,8 +2,8 @@
 
 use super::figures;
 use super::text;
-use crate::model::plan::UpstreamKind;
 use crate::model::run_record::RunRecord;
+use crate::model::upstream::UpstreamKind;
 use std::collections::BTreeMap;
 
 /// One upstream.
@@ -64,8 +64,8 @@ fn row(record: &RunRecord, i: usize) -> UpstreamRow {
     UpstreamRow {
         name: text::line(&upstream.name, 60),
         kind: match upstream.kind {
-            UpstreamKind::Openai { .. } => "OpenAI mock",
-            UpstreamKind::Supabase { .. } => "Supabase mock",
+            UpstreamKind::Openai(_) => "OpenAI mock",
+            UpstreamKind::Supabase(_) => "Supabase mock",
             UpstreamKind::Stub { .. } => "stub",
         },
         calls: figures::count(calls),

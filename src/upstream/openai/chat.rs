@@ -176,7 +176,7 @@ fn streamed(completion: Completion, include_usage: bool) -> Answer {
     let mut answer = Answer::text(StatusCode::OK, "text/event-stream; charset=utf-8", "");
     answer.tokens_in = completion.prompt_tokens;
     answer.tokens_out = completion.completion_tokens;
-    answer.body = AnswerBody::Stream(Box::new(stream::events(completion, include_usage)));
+    answer.body = AnswerBody::Stream(Box::new(stream::events(completion, include_usage).map(Into::into)));
     answer
 }
 

@@ -5,7 +5,9 @@ use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
 use super::limits::Limits;
 use super::{embeddings, models};
+use crate::fault::draw_delay;
 use crate::model::fault::Delay;
+use crate::model::upstream::OpenaiPlan;
 use crate::units::Seed;
 use crate::upstream::answer::{Answer, Call, Mock};
 use crate::upstream::catalogue::ProviderError;
@@ -25,9 +27,9 @@ pub struct OpenAi {
 }
 
 impl OpenAi {
-    /// A mock whose completions and embeddings take this long.
-    pub fn new(latency: Delay, seed: Seed) -> Self {
-        Self { latency, seed: seed.derive("openai"), limits: Limits::default() }
+    /// A mock that behaves as planned.
+    pub fn new(plan: &OpenaiPlan, seed: Seed) -> Self {
+        Self { latency: plan.latency, seed: seed.derive("openai"), limits: Limits::default() }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
@@ -69,9 +71,10 @@ impl OpenAi {
 
     /// The headers that every answer of OpenAI's API carries.
     fn dressed(&self, answer: Answer, call: &Call<'_>) -> Answer {
+        let processing = answer.delay.as_millis().to_string();
         answer
             .with("x-request-id", &self.request_id(call))
-            .with("openai-processing-ms", &call.latency.as_millis().to_string())
+            .with("openai-processing-ms", &processing)
             .with("openai-version", "2020-10-01")
             .with("openai-organization", "org-firedrill")
     }
@@ -108,12 +111,15 @@ fn model_of(path: &str) -> Option<&str> {
 }
 
 impl Mock for OpenAi {
-    fn latency(&self, method: &Method, path: &str) -> Option<&Delay> {
-        (*method == Method::POST && (path == CHAT || path == EMBEDDINGS)).then_some(&self.latency)
-    }
-
     fn answer(&self, call: &Call<'_>) -> Answer {
-        self.dressed(self.route(call), call)
+        let works = *call.method == Method::POST && (call.path == CHAT || call.path == EMBEDDINGS);
+        let answer = self.route(call);
+        let answer = if works {
+            answer.delayed(draw_delay(&self.latency, self.seed.derive("latency"), &[call.number]))
+        } else {
+            answer
+        };
+        self.dressed(answer, call)
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {

@@ -8,7 +8,9 @@ use super::read;
 use super::store::Store;
 use super::value::Cell;
 use super::write::Writing;
+use crate::fault::draw_delay;
 use crate::model::fault::Delay;
+use crate::model::upstream::SupabasePlan;
 use crate::units::Seed;
 use crate::upstream::answer::{Answer, Call, Mock, Write};
 use base64::Engine as _;
@@ -35,8 +37,9 @@ pub struct Supabase {
 }
 
 impl Supabase {
-    /// A mock with these rows to begin with: table → rows.
-    pub fn new(rows: &BTreeMap<String, Vec<Value>>, latency: Delay, seed: Seed) -> Self {
+    /// A mock that behaves as planned.
+    pub fn new(plan: &SupabasePlan, seed: Seed) -> Self {
+        let SupabasePlan { seed: rows, latency } = plan;
         let seed = seed.derive("supabase");
         let (mut store, mut made) = (Store::default(), 0);
         for (name, rows) in rows {
@@ -52,7 +55,7 @@ impl Supabase {
                 table.insert(values);
             }
         }
-        Self { latency, store: RwLock::new(store), ledger: Mutex::default(), seed, made: Mutex::new(made) }
+        Self { latency: *latency, store: RwLock::new(store), ledger: Mutex::default(), seed, made: Mutex::new(made) }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
@@ -165,12 +168,9 @@ fn is_signed_in(call: &Call<'_>) -> bool {
 }
 
 impl Mock for Supabase {
-    fn latency(&self, _method: &Method, _path: &str) -> Option<&Delay> {
-        Some(&self.latency)
-    }
-
     fn answer(&self, call: &Call<'_>) -> Answer {
-        self.route(call)
+        let delay = draw_delay(&self.latency, self.seed.derive("latency"), &[call.number]);
+        self.route(call).delayed(delay)
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
