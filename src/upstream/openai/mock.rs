@@ -29,7 +29,7 @@ pub struct OpenAi {
 impl OpenAi {
     /// A mock that behaves as planned.
     pub fn new(plan: &OpenaiPlan, seed: Seed) -> Self {
-        Self { latency: plan.latency, seed: seed.derive("openai"), limits: Limits::default() }
+        Self { latency: plan.latency.clone(), seed: seed.derive("openai"), limits: Limits::default() }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
