@@ -4,7 +4,7 @@
 //! Nothing is refused when a bucket is empty: a 429 is a fault, and faults are only those that a profile asks for.
 
 use super::models::Model;
-use crate::upstream::answer::Answer;
+use crate::upstream::answer::{Answer, Call};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -41,28 +41,45 @@ impl Bucket {
     }
 }
 
+#[derive(Debug)]
 struct Left {
     remaining: u64,
     reset: Duration,
 }
 
+/// A request that may be answered, with what its answer says of the limits.
+#[derive(Debug)]
+pub struct Grant {
+    requests: Left,
+    tokens: Left,
+}
+
 impl Limits {
-    /// Reserves a request and its tokens (prompt and the most that may be answered, as OpenAI does) and says in
-    /// the answer's headers what is left.
-    pub fn reserve(&self, model: &Model, tokens: u64, answer: Answer) -> Answer {
-        let (requests, tokens) = {
-            let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-            let full = Bucket { used: 0.0, at: Instant::now() };
-            let (requests_used, tokens_used) = buckets.entry(model.id).or_insert((full, full));
-            (requests_used.take(1.0, REQUESTS_PER_MINUTE), tokens_used.take(tokens as f64, TOKENS_PER_MINUTE))
-        };
+    /// Reserves a request and its tokens: those of the prompt and the most that may be answered, as OpenAI does.
+    ///
+    /// # Errors
+    /// The answer that refuses it.
+    pub fn admit(&self, _call: &Call<'_>, model: &Model, tokens: u64) -> Result<Grant, Box<Answer>> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = Bucket { used: 0.0, at: Instant::now() };
+        let (requests_used, tokens_used) = buckets.entry(model.id).or_insert((full, full));
+        Ok(Grant {
+            requests: requests_used.take(1.0, REQUESTS_PER_MINUTE),
+            tokens: tokens_used.take(tokens as f64, TOKENS_PER_MINUTE),
+        })
+    }
+}
+
+impl Grant {
+    /// Says in the answer's headers what is left.
+    pub fn dress(&self, answer: Answer) -> Answer {
         answer
             .with("x-ratelimit-limit-requests", &format!("{REQUESTS_PER_MINUTE}"))
             .with("x-ratelimit-limit-tokens", &format!("{TOKENS_PER_MINUTE}"))
-            .with("x-ratelimit-remaining-requests", &requests.remaining.to_string())
-            .with("x-ratelimit-remaining-tokens", &tokens.remaining.to_string())
-            .with("x-ratelimit-reset-requests", &go_duration(requests.reset))
-            .with("x-ratelimit-reset-tokens", &go_duration(tokens.reset))
+            .with("x-ratelimit-remaining-requests", &self.requests.remaining.to_string())
+            .with("x-ratelimit-remaining-tokens", &self.tokens.remaining.to_string())
+            .with("x-ratelimit-reset-requests", &go_duration(self.requests.reset))
+            .with("x-ratelimit-reset-tokens", &go_duration(self.tokens.reset))
     }
 }
 

@@ -1,12 +1,9 @@
 //! [`OpenAi`]: the mock's front: which call it is, whether it may be made, and the headers of every answer.
 
-use super::chat;
 use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
-use super::limits::Limits;
-use super::{embeddings, models};
-use crate::fault::draw_delay;
-use crate::model::fault::Delay;
+use super::state::State;
+use super::{chat, embeddings, model_list, models};
 use crate::model::upstream::OpenaiPlan;
 use crate::units::Seed;
 use crate::upstream::answer::{Answer, Call, Mock};
@@ -14,59 +11,44 @@ use crate::upstream::catalogue::ProviderError;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 
-const CHAT: &str = "/v1/chat/completions";
-const EMBEDDINGS: &str = "/v1/embeddings";
-const MODELS: &str = "/v1/models";
+/// Every call of the API: method, path, what answers it. `{}` in a path stands for one segment, which is handed on.
+const ROUTES: &[(Method, &str, Handler)] = &[
+    (Method::POST, "/v1/chat/completions", chat::create),
+    (Method::POST, "/v1/embeddings", embeddings::create),
+    (Method::GET, "/v1/models", model_list::list),
+    (Method::GET, "/v1/models/{}", model_list::retrieve),
+];
+
+/// What answers a call: given what calls share, the call, and the segment of its path that `{}` stands for.
+type Handler = fn(&State, &Call<'_>, &str) -> Answer;
 
 /// The OpenAI mock.
 #[derive(Debug)]
 pub struct OpenAi {
-    latency: Delay,
-    seed: Seed,
-    limits: Limits,
+    state: State,
 }
 
 impl OpenAi {
     /// A mock that behaves as planned.
     pub fn new(plan: &OpenaiPlan, seed: Seed) -> Self {
-        Self { latency: plan.latency.clone(), seed: seed.derive("openai"), limits: Limits::default() }
+        Self { state: State::new(plan, seed) }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
-        let wanted = match call.path {
-            CHAT | EMBEDDINGS => Method::POST,
-            path if path == MODELS || model_of(path).is_some() => Method::GET,
-            path => return errors::unknown_url(call.method.as_str(), path),
-        };
-        if call.bearer().is_none() {
-            return errors::missing_key();
-        }
-        if *call.method != wanted {
-            return errors::wrong_method(call.method.as_str(), call.path);
-        }
-        match call.path {
-            CHAT => {
-                let (answer, reserved) = chat::answer(call.body, call.number, self.seed);
-                match reserved {
-                    Some((model, tokens)) => self.limits.reserve(model, tokens, answer),
-                    None => answer,
-                }
+        let on_path =
+            ROUTES.iter().filter_map(|(method, path, handler)| Some((method, handler, segment(path, call.path)?)));
+        let mut known = false;
+        for (method, handler, segment) in on_path {
+            if call.bearer().is_none() {
+                return errors::missing_key();
             }
-            EMBEDDINGS => {
-                let (answer, needed) = embeddings::answer(call.body);
-                match needed {
-                    Some((named, tokens)) => self.limits.reserve(named.model, tokens, answer),
-                    None => answer,
-                }
+            if method == call.method {
+                return handler(&self.state, call, segment);
             }
-            path => match model_of(path) {
-                None => models::list(),
-                Some(asked) => match models::find(asked) {
-                    Some(named) => models::one(&named, asked),
-                    None => errors::unknown_model(asked),
-                },
-            },
+            known = true;
         }
+        let refuse = if known { errors::wrong_method } else { errors::unknown_url };
+        refuse(call.method.as_str(), call.path)
     }
 
     /// The headers that every answer of OpenAI's API carries.
@@ -80,7 +62,7 @@ impl OpenAi {
     }
 
     fn request_id(&self, call: &Call<'_>) -> String {
-        identifier("req_", self.seed.derive("request"), call.number)
+        identifier("req_", self.state.seed.derive("request"), call.number)
     }
 
     fn provider_error(&self, error: &ProviderError, call: &Call<'_>) -> Answer {
@@ -105,21 +87,16 @@ impl OpenAi {
     }
 }
 
-/// The model in `/v1/models/{model}`.
-fn model_of(path: &str) -> Option<&str> {
-    path.strip_prefix(MODELS)?.strip_prefix('/').filter(|model| !model.is_empty() && !model.contains('/'))
+/// What `{}` of a route's path stands for in a call's path: nothing (but a match) in a route without it.
+fn segment<'a>(route: &str, path: &'a str) -> Option<&'a str> {
+    let Some((before, after)) = route.split_once("{}") else { return (route == path).then_some("") };
+    let segment = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!segment.is_empty() && !segment.contains('/')).then_some(segment)
 }
 
 impl Mock for OpenAi {
     fn answer(&self, call: &Call<'_>) -> Answer {
-        let works = *call.method == Method::POST && (call.path == CHAT || call.path == EMBEDDINGS);
-        let answer = self.route(call);
-        let answer = if works {
-            answer.delayed(draw_delay(&self.latency, self.seed.derive("latency"), &[call.number]))
-        } else {
-            answer
-        };
-        self.dressed(answer, call)
+        self.dressed(self.route(call), call)
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
