@@ -150,13 +150,17 @@ fn by_quantiles(out: &mut Collector, file: &DelayFile, written: &[(f64, &'static
     }
 }
 
+/// Seconds as a span, to the microsecond, as spans are written: a plan read back is the same plan.
+pub(super) fn span(secs: f64) -> Span {
+    Span(Duration::from_micros((secs * 1e6).round() as u64).min(LONGEST))
+}
+
 /// The log-normal distribution with this median and this quantile above it.
 fn lognormal(median: Span, above: Quantile) -> Delay {
     let median = median.get().as_secs_f64();
     let scale = (above.delay.get().as_secs_f64() / median).ln() / normal_quantile(above.share);
     let mean = median * (scale * scale / 2.0).exp();
     let jitter = mean * (scale * scale).exp_m1().sqrt();
-    let span = |secs: f64| Span(Duration::try_from_secs_f64(secs).unwrap_or(LONGEST).min(LONGEST));
     let shape = if jitter == 0.0 { DelayShape::Constant } else { DelayShape::Lognormal };
     Delay { mean: span(mean), jitter: span(jitter), shape }
 }
@@ -178,7 +182,6 @@ fn empirical(quantiles: Vec<Quantile>) -> Delay {
         add(1.0 - to, b, b);
     }
     let jitter = (square - mean * mean).max(0.0).sqrt();
-    let span = |secs: f64| Span(Duration::try_from_secs_f64(secs).unwrap_or(LONGEST));
     Delay { mean: span(mean), jitter: span(jitter), shape: DelayShape::Empirical(quantiles) }
 }
 
@@ -253,10 +256,7 @@ fn thinned(samples: Vec<Duration>) -> Vec<Quantile> {
             let (below, part) = (rank.floor() as usize, rank.fract());
             let low = samples[below.min(samples.len() - 1)];
             let high = samples[(below + 1).min(samples.len() - 1)];
-            // To the microsecond, as spans are written: a plan read back is the same plan.
-            let delay = low + high.saturating_sub(low).mul_f64(part);
-            let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
-            Quantile { share, delay: Span(Duration::from_micros(micros)) }
+            Quantile { share, delay: span((low + high.saturating_sub(low).mul_f64(part)).as_secs_f64()) }
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use super::collector::Collector;
 use super::document;
 use super::openai_file::{PaceFile, PaceParts, PresetOr, PresetTable};
-use super::resolve_delay::delay;
+use super::resolve_delay::{delay, span};
 use super::source::Source;
 use crate::model::fault::Delay;
 use crate::model::pace::{ModelPace, PacePlan};
@@ -11,7 +11,6 @@ use crate::units::{Share, Span};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 use toml::Spanned;
 
 /// The presets that ship inside the program.
@@ -104,7 +103,7 @@ fn model_pace(out: &mut Collector, parts: &PaceParts<'_>, mut pace: ModelPace) -
             out.error(written.span(), "`tokens-per-second` and `token-gap` both say how fast tokens come")
                 .help("leave one of them away");
         } else if SPEEDS.contains(&speed) {
-            pace.token_gap = Delay::constant(Duration::from_nanos((1e9 / speed).round() as u64));
+            pace.token_gap = Delay::constant(span(1.0 / speed).get());
         } else {
             out.error(written.span(), format!("`tokens-per-second` cannot be {speed}"))
                 .help("write a number such as 80.0");
@@ -157,6 +156,7 @@ fn read_presets() -> (Presets, Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn the_presets_have_no_mistakes_and_take_time() {

@@ -64,7 +64,8 @@ struct Passage {
 impl Upstream {
     /// An upstream of this name and index in the plan.
     pub fn new(name: String, index: u16, mock: Box<dyn Mock>, shared: Shared) -> Self {
-        Self {
+        let ineffective = mock.ineffective();
+        let upstream = Self {
             tally: Tally::new(index, shared.events.clone()),
             name,
             mock,
@@ -75,7 +76,11 @@ impl Upstream {
             numbers: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             warned: Mutex::new(BTreeSet::new()),
+        };
+        for what in ineffective {
+            upstream.warn_once(&what);
         }
+        upstream
     }
 
     /// What it has counted.

@@ -147,9 +147,13 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     if prompt_tokens > named.model.context {
         return Err(Box::new(context_exceeded(named.model, prompt_tokens)));
     }
-    let timing = state.pace.timing(Work { number: call.number, prompt_tokens, in_flight: call.in_flight });
+    let timing =
+        state.pace.timing(Work { model: named.model, number: call.number, prompt_tokens, in_flight: call.in_flight });
     let grant = state.limits.admit(call, named.model, prompt_tokens + prompt.max_tokens.unwrap_or(0))?;
     let mut reply = state.inference.reply(&prompt, prompt_tokens, choices);
+    // Choices are made side by side: the longest counts. Reasoning is in the time to the first token.
+    let longest = reply.choices.iter().map(|said| said.tokens - said.reasoning_tokens).max().unwrap_or(0);
+    let timing = state.pace.queued(timing, longest);
 
     let identity = Identity {
         id: identifier("chatcmpl-", state.seed, call.number).into(),
@@ -165,7 +169,6 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
             AnswerBody::Stream(Box::new(stream::events(identity, reply, stream::Options { include_usage }, timing)));
         answer
     } else {
-        let longest = reply.choices.iter().map(|said| said.tokens).max().unwrap_or(0);
         whole(&identity, &reply).delayed(timing.whole(longest))
     };
     answer.tokens_in = usage.prompt;

@@ -26,12 +26,23 @@ type Handler = fn(&State, &Call<'_>, &str) -> Answer;
 #[derive(Debug)]
 pub struct OpenAi {
     state: State,
+    /// Models that the plan speaks of and that are none.
+    strangers: Vec<String>,
 }
 
 impl OpenAi {
     /// A mock that behaves as planned.
     pub fn new(plan: &OpenaiPlan, seed: Seed) -> Self {
-        Self { state: State::new(plan, seed) }
+        let paced = plan.pace.iter().flat_map(|pace| pace.models.keys()).map(|name| ("pace", name));
+        let limited = plan.limits.models.keys().map(|name| ("limits", name));
+        let strangers = paced
+            .chain(limited)
+            .filter(|(_, name)| models::find(name).is_none())
+            .map(|(key, name)| {
+                format!("`{name}` under `{key}` is no model that the OpenAI mock knows: it has no effect")
+            })
+            .collect();
+        Self { state: State::new(plan, seed), strangers }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
@@ -65,14 +76,26 @@ impl OpenAi {
         identifier("req_", self.state.seed.derive("request"), call.number)
     }
 
-    fn provider_error(&self, error: &ProviderError, call: &Call<'_>) -> Answer {
-        #[derive(Deserialize)]
-        struct Asked {
-            model: Option<String>,
+    /// An answer that failed before it was admitted, counted against the limits.
+    fn counted(&self, answer: Answer, call: &Call<'_>) -> Answer {
+        // Refusals have counted themselves; a gateway in front of the API and a wrong key never get to the limits.
+        let counts = call.method == Method::POST
+            && answer.status.as_u16() >= 400
+            && !matches!(answer.status.as_u16(), 401 | 429 | 502 | 504);
+        let asked = if counts { asked_model(call) } else { None };
+        match asked.as_deref().and_then(models::find) {
+            Some(named) => self.state.limits.failed(call, named.model, answer),
+            None => answer,
         }
-        let asked = serde_json::from_slice::<Asked>(call.body).ok().and_then(|asked| asked.model);
-        // Names come from outside and go into the error: a real name is short.
-        let asked: String = asked.as_deref().unwrap_or("gpt-4o").chars().take(100).collect();
+    }
+
+    fn provider_error(&self, error: &ProviderError, call: &Call<'_>) -> Answer {
+        let asked = asked_model(call).unwrap_or_else(|| "gpt-4o".to_owned());
+        if let (name @ ("rate_limit" | "rate_limit_tokens"), Some(named)) = (error.name, models::find(&asked)) {
+            let tokens = call.body.len() as u64 / 4;
+            let answer = self.state.limits.as_if_over(name == "rate_limit_tokens", named.model, tokens);
+            return self.dressed(answer, call);
+        }
         let context = models::find(&asked).map_or(128_000, |named| named.model.context);
         let tokens = if error.name == "context_length_exceeded" { context + 1 } else { call.body.len() as u64 / 4 };
         let answer = error.answer(&[
@@ -83,8 +106,19 @@ impl OpenAi {
             ("tokens", &tokens.to_string()),
         ]);
         // A gateway in front of the API knows nothing of the API's headers.
-        if answer.status == StatusCode::BAD_GATEWAY { answer } else { self.dressed(answer, call) }
+        if answer.status == StatusCode::BAD_GATEWAY { answer } else { self.dressed(self.counted(answer, call), call) }
     }
+}
+
+/// The model that a body names, cut to what goes into an error: names come from outside, and a real one is short.
+fn asked_model(call: &Call<'_>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Asked<'a> {
+        #[serde(borrow)]
+        model: Option<std::borrow::Cow<'a, str>>,
+    }
+    let asked = serde_json::from_slice::<Asked<'_>>(call.body).ok()?.model?;
+    Some(asked.chars().take(100).collect())
 }
 
 /// What `{}` of a route's path stands for in a call's path: nothing (but a match) in a route without it.
@@ -96,7 +130,7 @@ fn segment<'a>(route: &str, path: &'a str) -> Option<&'a str> {
 
 impl Mock for OpenAi {
     fn answer(&self, call: &Call<'_>) -> Answer {
-        self.dressed(self.route(call), call)
+        self.dressed(self.counted(self.route(call), call), call)
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
@@ -115,5 +149,13 @@ impl Mock for OpenAi {
     fn too_large(&self) -> Answer {
         let message = "Request body is larger than 32 MB.";
         errors::envelope(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message, None, None)
+    }
+
+    fn ineffective(&self) -> Vec<String> {
+        self.strangers.clone()
+    }
+
+    fn state(&self) -> serde_json::Value {
+        serde_json::json!({"limits": self.state.limits.state()})
     }
 }
