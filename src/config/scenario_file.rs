@@ -86,6 +86,9 @@ pub(super) struct UpstreamFile {
     /// Listen there for an app that firedrill starts, too.
     #[serde(default)]
     pub(super) fixed: bool,
+    /// Serve over TLS, with a certificate of the run's own test CA.
+    #[serde(default)]
+    pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// At once, if absent.
     pub(super) pace: Option<Spanned<PaceFile>>,
@@ -100,6 +103,8 @@ pub(super) struct SupabaseFile {
     pub(super) listen: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) fixed: bool,
+    #[serde(default)]
+    pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// A JSON file: an object of tables, each a list of rows.
     pub(super) seed: Option<Spanned<String>>,
@@ -112,6 +117,8 @@ pub(super) struct StubFile {
     pub(super) listen: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) fixed: bool,
+    #[serde(default)]
+    pub(super) tls: bool,
     /// 200 if absent.
     pub(super) answer: Option<Spanned<i64>>,
 }

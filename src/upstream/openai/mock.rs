@@ -3,11 +3,13 @@
 use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
 use super::state::State;
-use super::{chat, embeddings, model_list, models};
-use crate::model::upstream::OpenaiPlan;
+use super::{chat, embeddings, model_list, models, stream_errors};
+use crate::model::fault::StreamError;
+use crate::model::upstream::{OpenaiPlan, Services};
 use crate::units::Seed;
-use crate::upstream::answer::{Answer, Call, Mock};
+use crate::upstream::answer::{Answer, AnswerBody, Call, Mock};
 use crate::upstream::catalogue::ProviderError;
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 
@@ -106,7 +108,7 @@ impl OpenAi {
             ("tokens", &tokens.to_string()),
         ]);
         // A gateway in front of the API knows nothing of the API's headers.
-        if answer.status == StatusCode::BAD_GATEWAY { answer } else { self.dressed(self.counted(answer, call), call) }
+        if answer.status == StatusCode::BAD_GATEWAY { answer } else { self.dressed(answer, call) }
     }
 }
 
@@ -129,21 +131,32 @@ fn segment<'a>(route: &str, path: &'a str) -> Option<&'a str> {
 }
 
 impl Mock for OpenAi {
+    fn service(&self, path: &str) -> Option<&'static str> {
+        Services::OPENAI.of(path)
+    }
+
     fn answer(&self, call: &Call<'_>) -> Answer {
         self.dressed(self.counted(self.route(call), call), call)
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
-        CATALOGUE.iter().find(|error| error.name == name).map(|error| self.provider_error(error, call))
+        let error = CATALOGUE.iter().find(|error| error.name == name)?;
+        Some(self.counted(self.provider_error(error, call), call))
+    }
+
+    fn stream_error(&self, fault: &StreamError, call: &Call<'_>) -> Option<Bytes> {
+        let error = CATALOGUE.iter().find(|error| error.name == fault.error)?;
+        let AnswerBody::Full(body) = self.provider_error(error, call).body else { return None };
+        stream_errors::event(call.path, &body, fault, self.state.seed, call.number)
     }
 
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer {
         if let Some(error) = CATALOGUE.iter().find(|error| error.status == status.as_u16()) {
-            return self.provider_error(error, call);
+            return self.counted(self.provider_error(error, call), call);
         }
         let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
         let message = status.canonical_reason().unwrap_or("error");
-        self.dressed(errors::envelope(status, kind, message, None, None), call)
+        self.dressed(self.counted(errors::envelope(status, kind, message, None, None), call), call)
     }
 
     fn too_large(&self) -> Answer {

@@ -20,6 +20,7 @@ mod prompt;
 mod said;
 mod state;
 mod stream;
+mod stream_errors;
 mod tokens;
 
 pub use errors::ERROR_NAMES;
