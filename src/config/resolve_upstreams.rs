@@ -1,6 +1,8 @@
 //! What the app talks to: [`UpstreamPlan`].
 
 use super::collector::Collector;
+use super::request::World;
+use super::resolve_content;
 use super::resolve_faults;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamsFile};
 use super::template;
@@ -26,6 +28,7 @@ pub(super) fn upstreams(
     written: Option<&Spanned<UpstreamsFile>>,
     target: &TargetPlan,
     folder: Option<&Path>,
+    world: &World<'_>,
 ) -> Vec<UpstreamPlan> {
     let by_url = matches!(target, TargetPlan::Url { .. });
     let Some(written) = written else {
@@ -46,12 +49,14 @@ pub(super) fn upstreams(
     if let Some(openai) = &file.openai {
         let latency =
             openai.get_ref().latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
+        let files = &openai.get_ref().content;
+        let content = files.iter().filter_map(|file| resolve_content::read(out, file, folder, world)).collect();
         let at =
             Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
         let listen = address(out, "openai", &at, by_url, &mut taken);
         all.push(UpstreamPlan {
             name: "openai".to_owned(),
-            kind: UpstreamKind::Openai(OpenaiPlan { latency }),
+            kind: UpstreamKind::Openai(OpenaiPlan { latency, content }),
             listen,
         });
     }

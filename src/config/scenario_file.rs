@@ -90,6 +90,9 @@ pub(super) struct UpstreamFile {
     #[serde(default)]
     pub(super) fixed: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
+    /// Files of content rules.
+    #[serde(default)]
+    pub(super) content: Vec<Spanned<String>>,
 }
 
 /// `upstreams.supabase`

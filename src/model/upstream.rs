@@ -1,5 +1,6 @@
 //! What the app talks to, as planned: [`UpstreamPlan`].
 
+use super::content::ContentFile;
 use super::fault::Delay;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ pub enum UpstreamKind {
 pub struct OpenaiPlan {
     /// How long a completion takes before its first byte, without any fault.
     pub latency: Delay,
+    /// What it says, before the rules that are built in.
+    pub content: Vec<ContentFile>,
 }
 
 /// The Supabase mock as planned.

@@ -19,4 +19,5 @@ mod supabase;
 mod tally;
 mod upstreams;
 
+pub use openai::check_template;
 pub use upstreams::{UpstreamError, Upstreams, known_errors};

@@ -22,5 +22,6 @@ mod state;
 mod stream;
 mod tokens;
 
+pub use content::check_template;
 pub use errors::ERROR_NAMES;
 pub use mock::OpenAi;
