@@ -28,4 +28,5 @@ mod tls;
 mod upstreams;
 
 pub use environment::trust;
+pub use openai::check_template;
 pub use upstreams::{UpstreamError, Upstreams, known_errors};
