@@ -13,6 +13,7 @@ const WARNINGS_KEPT: usize = 64;
 
 /// The notes of one upstream. Where a clock is asked for, it is that of a request: one that came before the run began
 /// has none, and is not counted.
+#[derive(Debug)]
 pub struct Notes {
     upstream: String,
     tally: Tally,
