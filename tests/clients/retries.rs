@@ -1,0 +1,252 @@
+//! Retry tables: what is broken, what each client is known to make of it, and whether it did.
+
+use crate::programs::Client;
+use crate::stage::{Cast, Seen, Stage};
+use firedrill::model::fault::{Abort, Injection};
+use firedrill::model::upstream::UpstreamKind;
+use firedrill::units::{ByteSize, Span};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// How much later than its due time a retry may come on a machine that is busy with other things.
+const SLACK: f64 = 2.5;
+
+/// What a client does between its tries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Wait {
+    /// It does not try again, or how long it waits is not part of the condition.
+    Any,
+    /// These many seconds at least before each further try, and not much longer.
+    Of(&'static [f64]),
+    /// Nothing.
+    Nothing,
+    /// So many seconds each time, by what the client asked its clock for; the wait itself is skipped.
+    Skipped(f64),
+}
+
+/// OpenAI's clients: 0.5 s, then 1 s, each less up to a quarter.
+pub const BACKOFF: Wait = Wait::Of(&[0.375, 0.75]);
+
+/// What a client makes of a condition.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// The class of what came out: an exception's, or what was returned.
+    pub outcome: &'static str,
+    /// Requests that the mock sees.
+    pub tries: u64,
+    /// What is between them.
+    pub wait: Wait,
+}
+
+/// `outcome` after `tries`, whatever lies between them.
+pub const fn expect(outcome: &'static str, tries: u64) -> Expected {
+    Expected { outcome, tries, wait: Wait::Any }
+}
+
+/// `outcome` after `tries` with these waits.
+pub const fn after(outcome: &'static str, tries: u64, wait: Wait) -> Expected {
+    Expected { outcome, tries, wait }
+}
+
+/// A condition, and what the clients of its table make of it.
+#[derive(Debug)]
+pub struct Condition {
+    /// What is broken.
+    pub name: &'static str,
+    /// What the clients do.
+    pub ask: &'static str,
+    /// How it is broken; `None` is an address where nothing listens.
+    pub faults: Option<Vec<Injection>>,
+    /// The client's timeout in seconds, where it is not its own default.
+    pub timeout: Option<f64>,
+    /// One per column.
+    pub expected: Vec<Expected>,
+}
+
+/// What a program says of one case.
+#[derive(Debug, Deserialize)]
+struct Told {
+    case: String,
+    outcome: String,
+    why: String,
+    #[serde(default)]
+    waits: Vec<f64>,
+    elapsed: f64,
+}
+
+/// A cell of the matrix: what happened, and what is wrong with it.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// What the client did, in a few words.
+    pub did: String,
+    /// What fell short.
+    pub short: Option<String>,
+}
+
+/// The upstream of a condition for a client.
+fn upstream(client: &Client, number: usize) -> String {
+    format!("{} condition {number}", client.id)
+}
+
+/// Adds what the conditions need.
+pub fn cast(cast: &mut Cast, clients: &[Client], conditions: &[Condition], kind: &UpstreamKind) {
+    for client in clients {
+        for (number, condition) in conditions.iter().enumerate() {
+            if let Some(faults) = &condition.faults {
+                cast.add(&upstream(client, number), kind.clone(), faults);
+            }
+        }
+    }
+}
+
+/// Lets a client meet every condition. What it told, by the condition's number.
+pub async fn meet(client: &Client, column: usize, conditions: &[Condition], stage: &Stage, clients: &Path, more: Value) -> Tellings {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let cases: Vec<Value> = conditions
+        .iter()
+        .enumerate()
+        .map(|(number, condition)| {
+            let base = match condition.faults {
+                Some(_) => stage.url(&upstream(client, number)),
+                None => format!("http://{nobody}"),
+            };
+            let shorten = matches!(condition.expected[column].wait, Wait::Skipped(_));
+            json!({"case": number.to_string(), "base": base, "ask": condition.ask, "timeout": condition.timeout,
+                   "shorten": shorten})
+        })
+        .collect();
+    let mut input = json!({ "cases": cases });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        input[name] = value.clone();
+    }
+    let told: Vec<Told> = client.run(clients, "retries", input).await;
+    Tellings(told.into_iter().map(|told| (told.case.parse().unwrap(), told)).collect())
+}
+
+/// What a client told of every condition.
+#[derive(Debug)]
+pub struct Tellings(BTreeMap<usize, Told>);
+
+impl Tellings {
+    /// Each condition's cell.
+    pub fn verdicts(&self, client: &Client, column: usize, conditions: &[Condition], seen: &BTreeMap<String, Seen>) -> Vec<Verdict> {
+        let nothing = Seen::default();
+        conditions
+            .iter()
+            .enumerate()
+            .map(|(number, condition)| {
+                let seen = seen.get(&upstream(client, number)).unwrap_or(&nothing);
+                match self.0.get(&number) {
+                    Some(told) => verdict(condition, &condition.expected[column], told, seen),
+                    None => Verdict { did: "nothing".into(), short: Some("the program said nothing of it".into()) },
+                }
+            })
+            .collect()
+    }
+}
+
+fn verdict(condition: &Condition, expected: &Expected, told: &Told, seen: &Seen) -> Verdict {
+    let tries = condition.faults.as_ref().map(|_| seen.calls);
+    let mut wrong = Vec::new();
+    if told.outcome != expected.outcome {
+        wrong.push(format!("`{}` ({}), not `{}`", told.outcome, told.why, expected.outcome));
+    }
+    if let Some(tries) = tries {
+        if tries != expected.tries {
+            wrong.push(format!("{tries} tries, not {}", expected.tries));
+        } else if seen.marked + 1 != tries {
+            wrong.push(format!("{} of {tries} tries were marked as retries", seen.marked));
+        }
+    }
+    let gaps: Vec<f64> = seen.hits.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    match expected.wait {
+        Wait::Any => {}
+        Wait::Nothing if gaps.iter().all(|gap| *gap < 0.35) => {}
+        Wait::Of(least) => {
+            // Where the mock sees no tries, the time until the client gave up tells how it waited.
+            let (gaps, least) = match tries {
+                Some(_) => (gaps, least.to_vec()),
+                None => (vec![told.elapsed], vec![least.iter().sum()]),
+            };
+            let fits = |(gap, least): (&f64, &f64)| *gap >= least * 0.99 && *gap <= least / 0.75 + SLACK;
+            if gaps.len() != least.len() || !gaps.iter().zip(&least).all(fits) {
+                wrong.push(format!("waited {gaps:.2?} s, not {least:?}"));
+            }
+        }
+        Wait::Skipped(seconds) => {
+            let asked = told.waits.iter().all(|wait| (wait - seconds).abs() < 0.6);
+            if told.waits.len() as u64 + 1 != expected.tries || !asked {
+                wrong.push(format!("asked for waits of {:?} s, not {seconds}", told.waits));
+            }
+        }
+        Wait::Nothing => wrong.push(format!("waited {gaps:.2?} s, not at all")),
+    }
+    let did = match (tries, expected.tries) {
+        (Some(1), _) => format!("{}, 1 try", told.outcome),
+        (Some(tries), _) => format!("{}, {tries} tries", told.outcome),
+        (None, _) => told.outcome.clone(),
+    };
+    let waited = match (expected.wait, wrong.is_empty()) {
+        (Wait::Skipped(seconds), true) => format!(", {seconds} s apart"),
+        (Wait::Nothing, true) => ", at once".to_owned(),
+        _ => String::new(),
+    };
+    Verdict { did: did + &waited, short: (!wrong.is_empty()).then(|| wrong.join("; ")) }
+}
+
+// --- Ways to break things -----------------------------------------------------------------------------------------------
+
+fn seconds(seconds: f64) -> Span {
+    Span(Duration::from_secs_f64(seconds))
+}
+
+/// An answer instead of the real one: the provider's error of this status.
+pub fn status(status: u16) -> Injection {
+    Injection::Abort(Abort { error: None, status: Some(status), headers: BTreeMap::new(), body: None })
+}
+
+/// The provider's error of this name, with further headers.
+pub fn error(name: &str, headers: &[(&str, &str)]) -> Injection {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Injection::Abort(Abort { error: Some(name.into()), status: None, headers, body: None })
+}
+
+/// An error of this status, with further headers.
+pub fn status_with(status: u16, headers: &[(&str, &str)]) -> Injection {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Injection::Abort(Abort { error: None, status: Some(status), headers, body: None })
+}
+
+/// Status 200 with this body.
+pub fn body(content_type: &str, body: &str) -> Injection {
+    let headers = BTreeMap::from([("content-type".to_owned(), content_type.to_owned())]);
+    Injection::Abort(Abort { error: None, status: Some(200), headers, body: Some(body.into()) })
+}
+
+/// A reset instead of an answer.
+pub fn reset() -> Injection {
+    Injection::ResetPeer {}
+}
+
+/// An orderly close instead of an answer.
+pub fn close() -> Injection {
+    Injection::Timeout { after: Some(seconds(0.0)) }
+}
+
+/// No answer at all.
+pub fn silence() -> Injection {
+    Injection::Timeout { after: None }
+}
+
+/// The body ends after so many bytes, its declared length notwithstanding.
+pub fn cut(bytes: u64) -> Injection {
+    Injection::LimitData { bytes: ByteSize(bytes) }
+}
+
+/// The body pauses after so many bytes.
+pub fn stall(bytes: u64, pause: f64) -> Injection {
+    Injection::Stall { after: ByteSize(bytes), pause: Some(seconds(pause)) }
+}
