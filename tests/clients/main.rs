@@ -5,6 +5,7 @@
 //! `supabase` say what is broken and what each client is known to make of it, `retries` judges that, `matrix` writes
 //! the document.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands; helpers are tests too")]
+#![expect(clippy::print_stderr, reason = "what falls short is shown with its place, which the document leaves out")]
 
 mod matrix;
 mod openai;
@@ -34,6 +35,8 @@ struct Told {
     state: String,
     #[serde(default)]
     why: String,
+    #[serde(default)]
+    line: u64,
 }
 
 /// The instance that a client's calls go to.
@@ -78,7 +81,10 @@ fn table_of_calls(title: &'static str, text: &'static str, clients: &[Client], t
         None => Cell::Absent,
         Some(told) if told.state == "ok" => Cell::Good(String::new()),
         Some(told) if told.state == "absent" => Cell::Absent,
-        Some(told) => Cell::Short(String::new(), told.why.clone()),
+        Some(told) => {
+            eprintln!("{title} · {} (line {}): {}", told.case, told.line, told.why);
+            Cell::Short(String::new(), told.why.clone())
+        }
     };
     let cells = names.iter().map(|name| (format!("`{name}`"), columns.iter().map(|told| cell(told.get(name))).collect()));
     Table { title, rows: "call", text, clients: clients.to_vec(), cells: cells.collect() }
@@ -101,7 +107,10 @@ fn table_of_failures(
     let cells = conditions.iter().enumerate().map(|(row, condition)| {
         let cells = columns.iter().map(|column| match column[row].clone() {
             retries::Verdict { did, short: None } => Cell::Good(did),
-            retries::Verdict { did, short: Some(why) } => Cell::Short(did, why),
+            retries::Verdict { did, short: Some(why) } => {
+                eprintln!("{title} · {}: {why}", condition.name);
+                Cell::Short(did, why)
+            }
         });
         (condition.name.to_owned(), cells.collect())
     });

@@ -33,7 +33,7 @@ pub fn conditions() -> Vec<Condition> {
             after("error PGRST000", 4, Wait::Of(&[1.0, 1.0, 1.0])),
         ),
         condition("GET, 503 without it", "get", bare_503(), after("APIError 57014", 4, BACKOFF), after("error 57014", 4, BACKOFF)),
-        condition("HEAD, 503 without it", "head", bare_503(), after("APIError 503", 4, BACKOFF), after("error ``", 4, BACKOFF)),
+        condition("HEAD, 503 without it", "head", bare_503(), after("APIError 57014", 4, BACKOFF), after("error ``", 4, BACKOFF)),
         condition("GET, 520", "get", error("gateway_520", &[]), after("APIError 520", 4, BACKOFF), after("error of HTML", 4, BACKOFF)),
         condition("GET, 500 (57014)", "get", error("57014", &[]), expect("APIError 57014", 1), expect("error 57014", 1)),
         condition("GET, 502", "get", status(502), expect("APIError None", 1), expect("error `Bad Gateway`", 1)),

@@ -69,8 +69,8 @@ export async function run(cases, input, contextOf, atOnce = 16) {
         result = { state: "ok", details: await cases[name](context) };
       } catch (error) {
         if (error instanceof Absent) result = { state: "absent", why: error.message };
-        else if (error instanceof Short) result = { state: "short", why: error.message };
-        else result = { state: "short", why: `raised ${error?.constructor?.name}: ${shown(error?.message ?? error)}${where(error)}` };
+        else if (error instanceof Short) result = { state: "short", why: error.message, line: line(error) };
+        else result = { state: "short", why: `raised ${error?.constructor?.name}: ${shown(error?.message ?? error)}`, line: line(error) };
       }
       emit({ case: name, elapsed: (performance.now() - begun) / 1000, ...result });
     }
@@ -79,7 +79,6 @@ export async function run(cases, input, contextOf, atOnce = 16) {
   process.exit(0);
 }
 
-function where(error) {
-  const line = /(?:calls|retries)\.mjs:(\d+)/.exec(error?.stack ?? "");
-  return line ? ` (line ${line[1]})` : "";
+function line(error) {
+  return Number(/_calls\.mjs:(\d+)/.exec(error?.stack ?? "")?.[1] ?? 0);
 }
