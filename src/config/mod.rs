@@ -7,16 +7,21 @@
 
 mod builtin;
 mod collector;
+mod delay_file;
 mod diagnostic;
 mod document;
 mod env;
 mod fault_profile_file;
 mod find;
 mod load;
+mod openai_file;
 mod playbook_file;
 mod request;
+mod resolve_delay;
 mod resolve_faults;
 mod resolve_journeys;
+mod resolve_limits;
+mod resolve_pace;
 mod resolve_playbook;
 mod resolve_scenario;
 mod resolve_target;

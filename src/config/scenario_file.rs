@@ -1,14 +1,11 @@
 //! [`ScenarioFile`]: a scenario as typed. Every key is optional here unless nothing can be said without it; what is
 //! missing or wrong is found, all of it, when it is resolved. Defaults stand at the keys.
 
-use super::fault_profile_file::DelayFile;
-use super::value::{Node, OneOrMany, Quantity};
+use super::delay_file::DelayFile;
+use super::openai_file::{LimitsFile, PaceFile};
+use super::value::{Node, OneOrMany, Quantity, Table};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use toml::Spanned;
-
-/// A table whose keys are free, each with its place.
-pub(super) type Table<T> = BTreeMap<Spanned<String>, T>;
 
 /// A scenario.
 #[derive(Debug, Deserialize)]
@@ -93,6 +90,10 @@ pub(super) struct UpstreamFile {
     #[serde(default)]
     pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
+    /// At once, if absent.
+    pub(super) pace: Option<Spanned<PaceFile>>,
+    /// Generous ones that refuse nothing, if absent.
+    pub(super) limits: Option<Spanned<LimitsFile>>,
 }
 
 /// `upstreams.supabase`

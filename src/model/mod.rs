@@ -2,7 +2,8 @@
 //! small conversions.
 //!
 //! `plan` and `journey` say what shall happen; `sample`, `reading`, `fault` and `event` say what did; `interval`
-//! and `timeline` gather it; `upstream` is what the app talks to; `memory_group` is where an app's memory is
+//! and `timeline` gather it; `upstream` is what the app talks to, `pace` and
+//! `limits` how fast and how much a model mock answers; `memory_group` is where an app's memory is
 //! counted; `playbook` says what would be an incident; `verdict` says what was one; `run_record` is all of it on
 //! disk.
 
@@ -10,7 +11,9 @@ pub mod event;
 pub mod fault;
 pub mod interval;
 pub mod journey;
+pub mod limits;
 pub mod memory_group;
+pub mod pace;
 pub mod plan;
 pub mod playbook;
 pub mod reading;

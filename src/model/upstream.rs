@@ -1,6 +1,8 @@
 //! What the app talks to, as planned: [`UpstreamPlan`].
 
 use super::fault::Delay;
+use super::limits::LimitsPlan;
+use super::pace::PacePlan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -98,8 +100,12 @@ impl Services {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OpenaiPlan {
-    /// How long a completion takes before its first byte, without any fault.
+    /// How long a completion takes before its first byte, without any fault and without a pace.
     pub latency: Delay,
+    /// How fast tokens come, if `latency` shall not be all.
+    pub pace: Option<PacePlan>,
+    /// What may be used per minute and in all.
+    pub limits: LimitsPlan,
 }
 
 /// The Supabase mock as planned.

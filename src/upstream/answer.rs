@@ -203,6 +203,11 @@ pub trait Mock: Send + Sync {
     /// Takes note of rows whose writing was acknowledged to the app.
     fn acknowledge(&self, _writes: Vec<Write>) {}
 
+    /// What was planned for it and has no effect, such as limits for a model that it does not know.
+    fn ineffective(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What the mock holds, for people who look.
     fn state(&self) -> serde_json::Value {
         serde_json::Value::Null

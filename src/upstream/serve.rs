@@ -61,7 +61,8 @@ struct Asked {
 impl Upstream {
     /// An upstream of this name and index in the plan.
     pub fn new(name: String, index: u16, mock: Box<dyn Mock>, shared: Shared) -> Self {
-        Self {
+        let ineffective = mock.ineffective();
+        let upstream = Self {
             mock,
             notes: Arc::new(Notes::new(name, index, shared.events, shared.clock)),
             engine: shared.engine,
@@ -69,7 +70,11 @@ impl Upstream {
             tasks: shared.tasks,
             numbers: AtomicU64::new(0),
             in_flight: Arc::default(),
+        };
+        for what in ineffective {
+            upstream.notes.warn_once(&what);
         }
+        upstream
     }
 
     /// What it has noted.

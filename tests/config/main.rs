@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 mod answers;
 mod bad_files;
 mod command_line;
+mod openai;
 mod own_files;
 mod shipped_files;
 

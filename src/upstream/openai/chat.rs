@@ -1,36 +1,42 @@
 //! `POST /v1/chat/completions`: reads the request, and answers it whole or as a stream.
 
-use super::completion::{Completion, FINGERPRINT, identifier};
-use super::content::{self, Prompt};
+use super::completion::{FINGERPRINT, Identity, UsageBody, identifier};
 use super::errors::{CATALOGUE, invalid, not_json, unknown_model};
 use super::models::{Model, Purpose, find};
-use super::{stream, tokens};
-use crate::units::Seed;
-use crate::upstream::answer::{Answer, AnswerBody};
+use super::pace::Work;
+use super::prompt::{Format, Prompt, Role, Tool, ToolChoice, Turn};
+use super::state::State;
+use super::{said, stream};
+use crate::upstream::answer::{Answer, AnswerBody, Call};
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// The most choices of one request.
 const MOST_CHOICES: u64 = 128;
 
 #[derive(Deserialize)]
-struct Request {
+struct Request<'a> {
     model: Option<String>,
-    messages: Option<Vec<Message>>,
+    #[serde(borrow)]
+    messages: Option<Vec<Message<'a>>>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
     n: Option<u64>,
     stop: Option<Stop>,
-    response_format: Option<ResponseFormat>,
-    tools: Option<Vec<serde::de::IgnoredAny>>,
+    #[serde(borrow)]
+    response_format: Option<ResponseFormat<'a>>,
+    #[serde(borrow)]
+    tools: Option<Vec<ToolBody<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct Message {
-    role: String,
+struct Message<'a> {
+    #[serde(borrow)]
+    role: Cow<'a, str>,
     content: Option<Content>,
 }
 
@@ -59,30 +65,52 @@ enum Stop {
 }
 
 #[derive(Deserialize)]
-struct ResponseFormat {
+struct ResponseFormat<'a> {
     r#type: String,
+    #[serde(borrow)]
+    json_schema: Option<SentSchema<'a>>,
 }
 
-/// The answer, and what it reserves of the limits: the model and its tokens.
-pub fn answer(body: &[u8], number: u64, seed: Seed) -> (Answer, Option<(&'static Model, u64)>) {
-    match complete(body, number, seed) {
-        Ok((answer, model, reserved)) => (answer, Some((model, reserved))),
-        Err(refusal) => (*refusal, None),
-    }
+#[derive(Deserialize)]
+struct SentSchema<'a> {
+    name: String,
+    strict: Option<bool>,
+    #[serde(borrow)]
+    schema: Option<&'a RawValue>,
 }
 
-fn complete(body: &[u8], number: u64, seed: Seed) -> Result<(Answer, &'static Model, u64), Box<Answer>> {
-    let request: Request = serde_json::from_slice(body).map_err(|error| {
+#[derive(Deserialize)]
+struct ToolBody<'a> {
+    #[serde(borrow)]
+    function: Option<SentFunction<'a>>,
+}
+
+#[derive(Deserialize)]
+struct SentFunction<'a> {
+    name: String,
+    description: Option<String>,
+    #[serde(borrow)]
+    parameters: Option<&'a RawValue>,
+    strict: Option<bool>,
+}
+
+/// `POST /v1/chat/completions`.
+pub fn create(state: &State, call: &Call<'_>, _: &str) -> Answer {
+    complete(state, call).unwrap_or_else(|refusal| *refusal)
+}
+
+fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
+    let request: Request<'_> = serde_json::from_slice(call.body).map_err(|error| {
         if error.is_data() { invalid(&format!("Invalid type in request: {error}."), None, None) } else { not_json() }
     })?;
-    let asked = request.model.ok_or_else(|| invalid("you must provide a model parameter", None, None))?;
-    let named = find(&asked).ok_or_else(|| unknown_model(&asked))?;
+    let asked = request.model.as_deref().ok_or_else(|| invalid("you must provide a model parameter", None, None))?;
+    let named = find(asked).ok_or_else(|| unknown_model(asked))?;
     if named.model.purpose != Purpose::Chat {
         let message = "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you \
                        mean to use v1/completions?";
         return Err(Box::new(invalid(message, Some("model"), None)));
     }
-    let messages = request.messages.ok_or_else(|| {
+    let messages = request.messages.as_ref().ok_or_else(|| {
         let code = Some("missing_required_parameter");
         invalid("Missing required parameter: 'messages'.", Some("messages"), code)
     })?;
@@ -97,87 +125,166 @@ fn complete(body: &[u8], number: u64, seed: Seed) -> Result<(Answer, &'static Mo
         return Err(Box::new(invalid(&message, Some("n"), Some("invalid_value"))));
     }
 
-    let (mut system, mut other) = (String::new(), String::new());
-    for message in &messages {
-        let text = if matches!(message.role.as_str(), "system" | "developer") { &mut system } else { &mut other };
-        match &message.content {
-            None => {}
-            Some(Content::Text(content)) => text.push_str(content),
-            Some(Content::Parts(parts)) => {
-                parts.iter().filter_map(|p| p.text.as_deref()).for_each(|p| text.push_str(p))
-            }
-        }
-        text.push('\n');
-    }
-    // The line breaks put in between stand for nothing that was sent.
-    let chars = (system.chars().count() + other.chars().count()).saturating_sub(messages.len());
-    let prompt_tokens = tokens::of_chars(chars) + messages.len() as u64 * tokens::PER_MESSAGE + tokens::REPLY_PRIMER;
+    let prompt = Prompt {
+        asked,
+        named,
+        turns: messages.iter().map(turn).collect(),
+        tools: request.tools.as_deref().unwrap_or_default().iter().filter_map(tool).collect(),
+        tool_choice: ToolChoice::Auto,
+        parallel: true,
+        format: format(request.response_format.as_ref()),
+        max_tokens: request.max_completion_tokens.or(request.max_tokens),
+        stop: match &request.stop {
+            None => Vec::new(),
+            Some(Stop::One(stop)) => vec![Cow::Borrowed(stop)],
+            Some(Stop::Many(stops)) => stops.iter().map(|stop| Cow::Borrowed(stop.as_str())).collect(),
+        },
+        effort: None,
+        key: call.number,
+    };
+    state.inference.check(&prompt).map_err(|bad| invalid(&bad.message, Some("response_format"), None))?;
+    let prompt_tokens = state.inference.prompt_tokens(&prompt);
     if prompt_tokens > named.model.context {
         return Err(Box::new(context_exceeded(named.model, prompt_tokens)));
     }
+    let timing =
+        state.pace.timing(Work { model: named.model, number: call.number, prompt_tokens, in_flight: call.in_flight });
+    let grant = state.limits.admit(call, named.model, prompt_tokens + prompt.max_tokens.unwrap_or(0))?;
+    let mut reply = state.inference.reply(&prompt, prompt_tokens, choices);
+    // Choices are made side by side: the longest counts. Reasoning is in the time to the first token.
+    let longest = reply.choices.iter().map(|said| said.tokens - said.reasoning_tokens).max().unwrap_or(0);
+    let timing = state.pace.queued(timing, longest);
 
-    let max_tokens = request.max_completion_tokens.or(request.max_tokens);
-    let format = request.response_format.map_or_else(|| "text".to_owned(), |format| format.r#type);
-    let full =
-        content::answer(&Prompt { model: &asked, json: format != "text", max_tokens, system: &system, other: &other });
-    let stops = match &request.stop {
-        None => &[],
-        Some(Stop::One(stop)) => std::slice::from_ref(stop),
-        Some(Stop::Many(stops)) => stops.as_slice(),
-    };
-    let stopped = stops.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| full.find(stop.as_str())).min();
-    let wanted = stopped.map_or(full, |end| &full[..end]);
-    let said = max_tokens.map_or(wanted, |most| tokens::truncated(wanted, most));
-
-    let completion = Completion {
-        id: identifier("chatcmpl-", seed, number),
+    let identity = Identity {
+        id: identifier("chatcmpl-", state.seed, call.number).into(),
         created: jiff::Timestamp::now().as_second(),
-        model: named.answers_as.to_owned(),
-        content: said.to_owned(),
-        choices,
-        finish: if said.len() < wanted.len() { "length" } else { "stop" },
-        prompt_tokens,
-        completion_tokens: tokens::of_text(said) * choices,
+        model: named.answers_as.into(),
     };
-    let unsupported = match (format.as_str(), request.tools.as_ref().is_some_and(|tools| !tools.is_empty())) {
-        ("json_schema", _) => Some("the OpenAI mock does not yet obey `json_schema`: its JSON may not fit the schema"),
-        (_, true) => Some("the OpenAI mock does not yet call tools: it answers with text"),
-        _ => None,
+    let (usage, warning) = (reply.usage, reply.warning.take());
+    let mut answer = if request.stream.unwrap_or(false) {
+        let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
+        let mut answer = Answer::text(StatusCode::OK, "text/event-stream; charset=utf-8", "");
+        answer.delay = timing.first();
+        answer.body =
+            AnswerBody::Stream(Box::new(stream::events(identity, reply, stream::Options { include_usage }, timing)));
+        answer
+    } else {
+        whole(&identity, &reply).delayed(timing.whole(longest))
     };
-    let reserved = prompt_tokens + max_tokens.unwrap_or(completion.completion_tokens);
-    let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
-    let answer = if request.stream.unwrap_or(false) { streamed(completion, include_usage) } else { whole(&completion) };
-    Ok((answer.warned(unsupported.map(str::to_owned)), named.model, reserved))
+    answer.tokens_in = usage.prompt;
+    answer.tokens_out = usage.completion;
+    Ok(grant.dress(answer.warned(warning)))
 }
 
-fn whole(completion: &Completion) -> Answer {
-    let choices: Vec<Value> = (0..completion.choices)
-        .map(|index| {
-            json!({
-                "index": index,
-                "message": {"role": "assistant", "content": completion.content, "refusal": null, "annotations": []},
-                "logprobs": null,
-                "finish_reason": completion.finish,
-            })
-        })
-        .collect();
-    let body = json!({
-        "id": completion.id, "object": "chat.completion", "created": completion.created, "model": completion.model,
-        "choices": choices, "usage": completion.usage(), "service_tier": "default",
-        "system_fingerprint": FINGERPRINT,
+fn turn<'a>(message: &'a Message<'_>) -> Turn<'a> {
+    let role = match &*message.role {
+        "system" | "developer" => Role::System,
+        "assistant" => Role::Assistant,
+        "tool" | "function" => Role::Tool,
+        _ => Role::User,
+    };
+    let text = match &message.content {
+        None => Cow::Borrowed(""),
+        Some(Content::Text(text)) => Cow::Borrowed(text.as_str()),
+        Some(Content::Parts(parts)) => Cow::Owned(parts.iter().filter_map(|part| part.text.as_deref()).collect()),
+    };
+    Turn { role, text, name: None, calls: Vec::new(), media_tokens: 0 }
+}
+
+fn tool<'a>(tool: &'a ToolBody<'_>) -> Option<Tool<'a>> {
+    let function = tool.function.as_ref()?;
+    Some(Tool {
+        name: Cow::Borrowed(&function.name),
+        description: function.description.as_deref().map(Cow::Borrowed),
+        parameters: function.parameters,
+        strict: function.strict.unwrap_or(false),
+    })
+}
+
+fn format<'a>(format: Option<&'a ResponseFormat<'_>>) -> Format<'a> {
+    match format {
+        Some(ResponseFormat { json_schema: Some(sent), .. }) if let Some(schema) = sent.schema => {
+            Format::JsonSchema { name: Cow::Borrowed(&sent.name), strict: sent.strict.unwrap_or(false), schema }
+        }
+        Some(ResponseFormat { r#type, .. }) if r#type != "text" => Format::JsonObject,
+        _ => Format::Text,
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: Vec<Choice<'a>>,
+    usage: UsageBody,
+    service_tier: &'static str,
+    system_fingerprint: &'static str,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: usize,
+    message: Reply<'a>,
+    logprobs: Option<()>,
+    finish_reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    role: &'static str,
+    content: Option<&'a str>,
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<CallBody<'a>>,
+    annotations: [(); 0],
+}
+
+#[derive(Serialize)]
+struct CallBody<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    function: FunctionBody<'a>,
+}
+
+#[derive(Serialize)]
+struct FunctionBody<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+fn whole(identity: &Identity, reply: &said::Reply) -> Answer {
+    let choices = reply.choices.iter().enumerate().map(|(index, said)| Choice {
+        index,
+        message: Reply {
+            role: "assistant",
+            content: said.text.as_ref().map(said::Spoken::text),
+            refusal: said.refusal.as_ref().map(said::Spoken::text),
+            tool_calls: said.calls.iter().map(called).collect(),
+            annotations: [],
+        },
+        logprobs: None,
+        finish_reason: said.finish.name(),
     });
-    let mut answer = Answer::json(StatusCode::OK, &body);
-    answer.tokens_in = completion.prompt_tokens;
-    answer.tokens_out = completion.completion_tokens;
-    answer
+    Answer::json(
+        StatusCode::OK,
+        &Body {
+            id: &identity.id,
+            object: "chat.completion",
+            created: identity.created,
+            model: &identity.model,
+            choices: choices.collect(),
+            usage: reply.usage.into(),
+            service_tier: "default",
+            system_fingerprint: FINGERPRINT,
+        },
+    )
 }
 
-fn streamed(completion: Completion, include_usage: bool) -> Answer {
-    let mut answer = Answer::text(StatusCode::OK, "text/event-stream; charset=utf-8", "");
-    answer.tokens_in = completion.prompt_tokens;
-    answer.tokens_out = completion.completion_tokens;
-    answer.body = AnswerBody::Stream(Box::new(stream::events(completion, include_usage).map(Into::into)));
-    answer
+fn called(call: &said::ToolCall) -> CallBody<'_> {
+    let function = FunctionBody { name: &call.name, arguments: call.arguments.text() };
+    CallBody { id: &call.id, r#type: "function", function }
 }
 
 fn context_exceeded(model: &Model, tokens: u64) -> Answer {

@@ -4,6 +4,10 @@
 //! `max_tokens` and response format, and its system prompt speaks of its subject). Any other prompt gets a generic
 //! answer of the right form.
 
+use super::prompt::{Prompt, Role};
+use super::said::Scripted;
+use std::sync::Arc;
+
 /// A kind of prompt with its answer.
 struct Rule {
     /// Whether a JSON object is asked for.
@@ -71,48 +75,55 @@ const RULES: [Rule; 7] = [
     },
 ];
 
-const GENERIC_TEXT: &str = "This is an answer of firedrill's OpenAI mock. It has nothing to say about your prompt, \
-                            but it arrives in the form, with the headers and at the pace of a real one.";
-const GENERIC_JSON: &str = r#"{"answer":"This is an answer of firedrill's OpenAI mock.","status":"ok"}"#;
-
-/// What is looked at to choose an answer.
+/// The rules of a mock.
 #[derive(Debug)]
-pub struct Prompt<'a> {
-    /// The model's name as asked for.
-    pub model: &'a str,
-    /// Whether a JSON object is asked for.
-    pub json: bool,
-    /// The most tokens that may be answered.
-    pub max_tokens: Option<u64>,
-    /// The system messages.
-    pub system: &'a str,
-    /// The other messages.
-    pub other: &'a str,
+pub struct Content {
+    answers: [Arc<str>; RULES.len()],
 }
 
-/// The answer to a prompt.
-pub fn answer(prompt: &Prompt<'_>) -> &'static str {
+impl Content {
+    /// The built-in rules.
+    pub fn new() -> Self {
+        Self { answers: std::array::from_fn(|rule| Arc::from(RULES[rule].answer.trim_end())) }
+    }
+
+    /// What the rules say to a prompt; `None` if none fits.
+    pub fn answer(&self, prompt: &Prompt<'_>) -> Option<Scripted> {
+        let join = |roles| prompt.texts(roles).collect::<Vec<_>>().join("\n");
+        let system = join(&[Role::System]);
+        let other = join(&[Role::User, Role::Assistant, Role::Tool]);
+        let rule = choose(prompt.asked, prompt.wants_json(), prompt.max_tokens, &system, &other)?;
+        Some(Scripted::Text(Arc::clone(&self.answers[rule])))
+    }
+}
+
+/// The rule for such a prompt.
+fn choose(model: &str, json: bool, max_tokens: Option<u64>, system: &str, other: &str) -> Option<usize> {
     // The subject is what the system prompt is about; user messages quote other agents' results.
-    let system = prompt.system.to_ascii_lowercase();
-    let other = prompt.other.to_ascii_lowercase();
+    let system = system.to_ascii_lowercase();
+    let other = other.to_ascii_lowercase();
     let about = |rule: &Rule, text: &str| rule.words.iter().map(|word| text.matches(word).count()).sum::<usize>();
     let subject = |rule: &Rule| about(rule, &system) * 1_000 + about(rule, &other).min(999);
-    let fits = |rule: &&Rule| rule.json == prompt.json && prompt.model.starts_with(rule.model);
+    let fits = |(_, rule): &(usize, &Rule)| rule.json == json && model.starts_with(rule.model);
 
     let by_shape = RULES
         .iter()
+        .enumerate()
         .filter(fits)
-        .filter(|rule| prompt.max_tokens == Some(rule.max_tokens))
-        .filter(|rule| rule.words.is_empty() || subject(rule) > 0)
+        .filter(|(_, rule)| max_tokens == Some(rule.max_tokens))
+        .filter(|(_, rule)| rule.words.is_empty() || subject(rule) > 0)
         .rev()
-        .max_by_key(|rule| subject(rule));
-    let by_subject =
-        || RULES.iter().filter(fits).filter(|rule| subject(rule) > 0).rev().max_by_key(|rule| subject(rule));
-    match by_shape.or_else(by_subject) {
-        Some(rule) => rule.answer.trim_end(),
-        None if prompt.json => GENERIC_JSON,
-        None => GENERIC_TEXT,
-    }
+        .max_by_key(|(_, rule)| subject(rule));
+    let by_subject = || {
+        RULES
+            .iter()
+            .enumerate()
+            .filter(fits)
+            .filter(|(_, rule)| subject(rule) > 0)
+            .rev()
+            .max_by_key(|(_, r)| subject(r))
+    };
+    by_shape.or_else(by_subject).map(|(index, _)| index)
 }
 
 #[cfg(test)]
@@ -122,7 +133,7 @@ mod tests {
     use serde_json::Value;
 
     fn said(model: &str, json: bool, max_tokens: u64, system: &str, other: &str) -> &'static str {
-        answer(&Prompt { model, json, max_tokens: Some(max_tokens), system, other })
+        choose(model, json, Some(max_tokens), system, other).map_or("", |rule| RULES[rule].answer)
     }
 
     #[rstest]
@@ -149,8 +160,8 @@ mod tests {
     fn text_prompts_get_text() {
         assert!(said("gpt-4o", false, 2_000, "You are a nutrition coach", "plan my day").starts_with("# Daily"));
         assert!(said("gpt-4o-mini", false, 1_000, "", "nutrition and routine history").starts_with("Over the last"));
-        assert_eq!(said("gpt-4o", false, 50, "", "hello"), GENERIC_TEXT);
-        assert_eq!(said("gpt-4o", true, 50, "", "hello"), GENERIC_JSON);
+        assert_eq!(said("gpt-4o", false, 50, "", "hello"), "");
+        assert_eq!(said("gpt-4o", true, 50, "", "hello"), "");
     }
 
     #[test]

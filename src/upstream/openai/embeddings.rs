@@ -1,9 +1,11 @@
 //! `POST /v1/embeddings`: unit vectors made from a hash of the input, so that equal inputs have equal vectors.
 
 use super::errors::{invalid, not_json, unknown_model};
-use super::models::{Named, Purpose, find};
+use super::models::{Purpose, find};
+use super::pace::Work;
+use super::state::State;
 use super::tokens;
-use crate::upstream::answer::Answer;
+use crate::upstream::answer::{Answer, Call};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
@@ -31,16 +33,13 @@ enum Input {
     ManyTokens(Vec<Vec<u32>>),
 }
 
-/// The answer, and what it needed: the model and its tokens.
-pub fn answer(body: &[u8]) -> (Answer, Option<(Named<'static>, u64)>) {
-    match embed(body) {
-        Ok((answer, named, tokens)) => (answer, Some((named, tokens))),
-        Err(refusal) => (*refusal, None),
-    }
+/// `POST /v1/embeddings`.
+pub fn create(state: &State, call: &Call<'_>, _: &str) -> Answer {
+    embed(state, call).unwrap_or_else(|refusal| *refusal)
 }
 
-fn embed(body: &[u8]) -> Result<(Answer, Named<'static>, u64), Box<Answer>> {
-    let request: Request = serde_json::from_slice(body).map_err(|error| {
+fn embed(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
+    let request: Request = serde_json::from_slice(call.body).map_err(|error| {
         if error.is_data() { invalid(&format!("Invalid request: {error}."), None, None) } else { not_json() }
     })?;
     let asked = request.model.ok_or_else(|| invalid("you must provide a model parameter", None, None))?;
@@ -81,6 +80,8 @@ fn embed(body: &[u8]) -> Result<(Answer, Named<'static>, u64), Box<Answer>> {
             )));
         }
     };
+    let tokens: u64 = inputs.iter().map(|(_, tokens)| tokens).sum();
+    let grant = state.limits.admit(call, named.model, tokens)?;
     let data: Vec<Value> = inputs
         .iter()
         .enumerate()
@@ -95,14 +96,15 @@ fn embed(body: &[u8]) -> Result<(Answer, Named<'static>, u64), Box<Answer>> {
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
         .collect();
-    let tokens: u64 = inputs.iter().map(|(_, tokens)| tokens).sum();
     let mut answer = Answer::json(
         StatusCode::OK,
         &json!({"object": "list", "data": data, "model": named.model.id,
                 "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}),
     );
     answer.tokens_in = tokens;
-    Ok((answer, Named { model: named.model, answers_as: named.model.id }, tokens))
+    let work = Work { model: named.model, number: call.number, prompt_tokens: tokens, in_flight: call.in_flight };
+    answer.delay = state.pace.timing(work).first();
+    Ok(grant.dress(answer))
 }
 
 fn of_text(text: &str) -> (u64, u64) {

@@ -1,17 +1,24 @@
 //! The OpenAI mock: models, chat completions (plain and streamed) and embeddings, as the official clients call them.
 //!
-//! `mock` routes; `chat` reads requests for a `completion` and answers them, `stream` makes its events; `embeddings`
-//! and `models` do the rest; `content` writes what the model says; `errors` holds the envelope and the provider's
-//! catalogue; `limits` keeps the rate-limit headers consistent; `tokens` counts.
+//! `mock` routes every call by its table; `state` is what calls share. `chat` reads requests into a `prompt`,
+//! `inference` turns it into what is `said` (asking `content`, counting by `tokens`), and `chat` and `stream` frame
+//! that. `embeddings` and `model_list` do the rest; `errors` holds the envelope and the provider's catalogue; `limits`
+//! keeps the rate-limit headers consistent; `pace` draws how long answers take.
 
 mod chat;
 mod completion;
 mod content;
 mod embeddings;
 mod errors;
+mod inference;
 mod limits;
 mod mock;
+mod model_list;
 mod models;
+mod pace;
+mod prompt;
+mod said;
+mod state;
 mod stream;
 mod stream_errors;
 mod tokens;

@@ -1,9 +1,5 @@
 //! The models that the mock knows, and what is true of each.
 
-use crate::upstream::answer::Answer;
-use http::StatusCode;
-use serde_json::{Value, json};
-
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -109,17 +105,7 @@ pub fn find(name: &str) -> Option<Named<'_>> {
     Some(Named { model: base, answers_as: name })
 }
 
-/// `GET /v1/models`.
-pub fn list() -> Answer {
-    let data: Vec<Value> = MODELS.iter().map(|model| object(model.id, model)).collect();
-    Answer::json(StatusCode::OK, &json!({"object": "list", "data": data}))
-}
-
-/// `GET /v1/models/{id}`.
-pub fn one(named: &Named<'_>, asked: &str) -> Answer {
-    Answer::json(StatusCode::OK, &object(asked, named.model))
-}
-
-fn object(id: &str, model: &Model) -> Value {
-    json!({"id": id, "object": "model", "created": model.created, "owned_by": "system"})
+/// All models, in the order of the list.
+pub fn all() -> &'static [Model] {
+    &MODELS
 }

@@ -55,7 +55,13 @@ impl Supabase {
                 table.insert(values);
             }
         }
-        Self { latency: *latency, store: RwLock::new(store), ledger: Mutex::default(), seed, made: Mutex::new(made) }
+        Self {
+            latency: latency.clone(),
+            store: RwLock::new(store),
+            ledger: Mutex::default(),
+            seed,
+            made: Mutex::new(made),
+        }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
