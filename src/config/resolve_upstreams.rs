@@ -2,6 +2,8 @@
 
 use super::collector::Collector;
 use super::delay_file::DelayFile;
+use super::request::World;
+use super::resolve_content;
 use super::resolve_delay::delay;
 use super::resolve_limits;
 use super::resolve_pace;
@@ -28,6 +30,7 @@ pub(super) fn upstreams(
     written: Option<&Spanned<UpstreamsFile>>,
     target: &TargetPlan,
     folder: Option<&Path>,
+    world: &World<'_>,
 ) -> Vec<UpstreamPlan> {
     let by_url = matches!(target, TargetPlan::Url { .. });
     let Some(written) = written else {
@@ -43,7 +46,9 @@ pub(super) fn upstreams(
     let mut taken = HashMap::new();
     let mut all = Vec::new();
     if let Some(openai) = &file.openai {
-        let plan = openai_plan(out, openai.get_ref());
+        let files = &openai.get_ref().content;
+        let content = files.iter().filter_map(|file| resolve_content::read(out, file, folder, world)).collect();
+        let plan = OpenaiPlan { content, ..openai_plan(out, openai.get_ref()) };
         let at =
             Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
         let listen = address(out, "openai", &at, by_url, &mut taken);
@@ -95,6 +100,7 @@ fn openai_plan(out: &mut Collector, file: &UpstreamFile) -> OpenaiPlan {
         latency: latency(out, file.latency.as_ref()),
         pace: file.pace.as_ref().map(|pace| resolve_pace::pace(out, pace)),
         limits: file.limits.as_ref().map(|limits| resolve_limits::limits(out, limits.get_ref())).unwrap_or_default(),
+        ..OpenaiPlan::default()
     }
 }
 

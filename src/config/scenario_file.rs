@@ -94,6 +94,9 @@ pub(super) struct UpstreamFile {
     pub(super) pace: Option<Spanned<PaceFile>>,
     /// Generous ones that refuse nothing, if absent.
     pub(super) limits: Option<Spanned<LimitsFile>>,
+    /// Files of content rules.
+    #[serde(default)]
+    pub(super) content: Vec<Spanned<String>>,
 }
 
 /// `upstreams.supabase`

@@ -1,5 +1,6 @@
 //! What the app talks to, as planned: [`UpstreamPlan`].
 
+use super::content::ContentFile;
 use super::fault::Delay;
 use super::limits::LimitsPlan;
 use super::pace::PacePlan;
@@ -106,6 +107,8 @@ pub struct OpenaiPlan {
     pub pace: Option<PacePlan>,
     /// What may be used per minute and in all.
     pub limits: LimitsPlan,
+    /// What it says, before the rules that are built in.
+    pub content: Vec<ContentFile>,
 }
 
 /// The Supabase mock as planned.

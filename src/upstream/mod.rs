@@ -30,4 +30,5 @@ mod upstreams;
 mod wire_tests;
 
 pub use environment::trust;
+pub use openai::check_template;
 pub use upstreams::{UpstreamError, Upstreams, known_errors};

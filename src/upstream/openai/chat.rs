@@ -141,6 +141,8 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
         },
         effort: None,
         key: call.number,
+        path: call.path,
+        body: call.body,
     };
     state.inference.check(&prompt).map_err(|bad| invalid(&bad.message, Some("response_format"), None))?;
     let prompt_tokens = state.inference.prompt_tokens(&prompt);

@@ -4,7 +4,7 @@
 use super::completion::identifier;
 use super::content::Content;
 use super::prompt::{Format, Prompt};
-use super::said::{Finish, Reply, Said, Scripted, Spoken, ToolCall, Usage};
+use super::said::{Finish, Reply, Said, Script, Scripted, Spoken, ToolCall, Usage};
 use super::tokens;
 use crate::units::Seed;
 use std::sync::Arc;
@@ -51,7 +51,8 @@ impl Inference {
 
     /// Answers a prompt that passed [`Inference::check`], `choices` times.
     pub fn reply(&self, prompt: &Prompt<'_>, prompt_tokens: u64, choices: u64) -> Reply {
-        let said = self.say(prompt);
+        let Script { says, finish, warning } = self.content.answer(prompt);
+        let said = self.say(prompt, says, finish);
         let usage = Usage {
             prompt: prompt_tokens,
             cached: 0,
@@ -59,7 +60,9 @@ impl Inference {
             reasoning: said.reasoning_tokens * choices,
         };
         let choices = (0..choices).map(|_| said.clone()).collect();
-        let warning = if matches!(prompt.format, Format::JsonSchema { .. }) {
+        let warning = if warning.is_some() {
+            warning
+        } else if matches!(prompt.format, Format::JsonSchema { .. }) {
             Some("the OpenAI mock does not yet obey `json_schema`: its JSON may not fit the schema".to_owned())
         } else if !prompt.tools.is_empty() {
             Some("the OpenAI mock does not yet call tools: it answers with text".to_owned())
@@ -69,14 +72,14 @@ impl Inference {
         Reply { choices, usage, warning }
     }
 
-    fn say(&self, prompt: &Prompt<'_>) -> Said {
+    fn say(&self, prompt: &Prompt<'_>, says: Option<Scripted>, scripted: Option<Finish>) -> Said {
         let generic = if prompt.wants_json() { GENERIC_JSON } else { GENERIC_TEXT };
-        match self.content.answer(prompt).unwrap_or_else(|| Scripted::Text(Arc::from(generic))) {
+        match says.unwrap_or_else(|| Scripted::Text(Arc::from(generic))) {
             Scripted::Text(full) => {
                 let stopped = prompt.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|s| full.find(&**s)).min();
                 let wanted = stopped.map_or(&*full, |end| &full[..end]);
                 let said = prompt.max_tokens.map_or(wanted, |most| tokens::truncated(wanted, most));
-                let finish = if said.len() < wanted.len() { Finish::Length } else { Finish::Stop };
+                let finish = if said.len() < wanted.len() { Finish::Length } else { scripted.unwrap_or(Finish::Stop) };
                 let text = spoken(said);
                 Said { tokens: text.tokens(), text: Some(text), finish, ..NOTHING }
             }

@@ -23,5 +23,6 @@ mod stream;
 mod stream_errors;
 mod tokens;
 
+pub use content::check_template;
 pub use errors::ERROR_NAMES;
 pub use mock::OpenAi;

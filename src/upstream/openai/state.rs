@@ -28,7 +28,7 @@ impl State {
             seed,
             limits: Limits::new(&plan.limits),
             pace: Pace::new(plan, seed),
-            inference: Inference::new(Content::new(), seed),
+            inference: Inference::new(Content::new(&plan.content, seed), seed),
         }
     }
 }
