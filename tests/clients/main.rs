@@ -14,7 +14,6 @@ mod retries;
 mod stage;
 mod supabase;
 
-use firedrill::model::fault::Injection;
 use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind};
 use futures_util::future::join_all;
 use matrix::{Cell, Table};
@@ -126,8 +125,7 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
     let mut cast = Cast::default();
     for client in &OPENAI {
         cast.add(&calls(client), openai_kind(), &[]);
-        let failed: Injection = retries::body("text/event-stream; charset=utf-8", openai::FAILED);
-        cast.add(&failing(client), openai_kind(), &[failed]);
+        cast.add(&failing(client), openai_kind(), &[openai::failed()]);
     }
     for client in &SUPABASE {
         cast.add(&calls(client), supabase_kind(), &[]);

@@ -6,8 +6,9 @@
 
 use crate::retries::{
     BACKOFF, Condition, Expected, Wait, after, body, close, cut, error, expect, reset, silence, stall, status, status_with,
+    stream_error, without_last_event,
 };
-use firedrill::model::fault::Injection;
+use firedrill::model::fault::{Injection, StreamErrorForm as Form};
 
 const CHAT: &str = "chat";
 const STREAM: &str = "chat.stream";
@@ -21,14 +22,6 @@ fn condition(name: &'static str, ask: &'static str, fault: Injection, expected: 
 fn timed(name: &'static str, ask: &'static str, timeout: f64, faults: Vec<Injection>, expected: [Expected; 4]) -> Condition {
     Condition { name, ask, faults: Some(faults), timeout: Some(timeout), expected: expected.to_vec() }
 }
-
-fn sse(data: &str) -> Injection {
-    body("text/event-stream; charset=utf-8", data)
-}
-
-const CHUNK: &str = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o-2024-08-06","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"role":"assistant","content":"Hi","refusal":null},"logprobs":null,"finish_reason":null}]}
-
-"#;
 
 /// The conditions.
 pub fn conditions() -> Vec<Condition> {
@@ -145,30 +138,15 @@ pub fn conditions() -> Vec<Condition> {
             expect("TypeError: terminated", 1),
             expect("TypeError: terminated", 1),
         ]),
-        condition("stream ends without `[DONE]`", STREAM, sse(CHUNK), once("stream")),
-        condition(
-            "stream, `data:` with an `error` object",
-            STREAM,
-            sse(&format!(
-                "{CHUNK}data: {{\"error\":{{\"message\":\"Rate limit reached\",\"type\":\"requests\",\"param\":null,\"code\":\"rate_limit_exceeded\"}}}}\n\n"
-            )),
-            once("APIError"),
-        ),
-        condition(
-            "Responses stream, `error` event, flat",
-            RESPONSES,
-            sse("data: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"busy\",\"param\":null,\"sequence_number\":0}\n\n"),
-            once("stream to error"),
-        ),
-        condition(
-            "Responses stream, `error` event, nested",
-            RESPONSES,
-            sse("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"server_error\",\"code\":\"server_error\",\"message\":\"busy\",\"param\":null},\"sequence_number\":0}\n\n"),
-            once("APIError"),
-        ),
-        condition("Responses stream, `response.failed`", RESPONSES, sse(FAILED), once("stream to response.failed")),
+        condition("stream ends without `[DONE]`", STREAM, without_last_event(), once("stream")),
+        condition("stream, `data:` with an `error` object", STREAM, stream_error(3, "rate_limit", None), once("APIError")),
+        condition("Responses stream, `error` event, flat", RESPONSES, stream_error(2, "server_error", Some(Form::Flat)), once("stream to error")),
+        condition("Responses stream, `error` event, nested", RESPONSES, stream_error(2, "server_error", Some(Form::Nested)), once("APIError")),
+        condition("Responses stream, `response.failed`", RESPONSES, failed(), once("stream to response.failed")),
     ]
 }
 
 /// A response that fails inside its stream.
-pub const FAILED: &str = "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1700000000,\"status\":\"in_progress\",\"error\":null,\"incomplete_details\":null,\"instructions\":null,\"model\":\"gpt-4o-2024-08-06\",\"output\":[],\"parallel_tool_calls\":true,\"temperature\":1.0,\"tool_choice\":\"auto\",\"tools\":[],\"top_p\":1.0,\"metadata\":{}}}\n\nevent: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":1,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1700000000,\"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"The model failed to generate a response.\"},\"incomplete_details\":null,\"instructions\":null,\"model\":\"gpt-4o-2024-08-06\",\"output\":[],\"parallel_tool_calls\":true,\"temperature\":1.0,\"tool_choice\":\"auto\",\"tools\":[],\"top_p\":1.0,\"metadata\":{}}}\n\n";
+pub fn failed() -> Injection {
+    stream_error(2, "server_error", Some(Form::Failed))
+}

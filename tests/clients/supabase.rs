@@ -1,8 +1,9 @@
 //! What Supabase's clients make of failures, seen with these clients against a recording server.
 
-use crate::retries::{Condition, Expected, Wait, after, body, close, cut, error, expect, reset, silence, status, status_with};
-use firedrill::model::fault::{Abort, Injection};
-use std::collections::BTreeMap;
+use crate::retries::{
+    Condition, Expected, Wait, after, body, close, cut, error, error_without_retry_after, expect, reset, silence, status, status_with,
+};
+use firedrill::model::fault::Injection;
 
 /// postgrest-py and postgrest-js both wait so long between four tries.
 const BACKOFF: Wait = Wait::Of(&[1.0, 2.0, 4.0]);
@@ -12,9 +13,9 @@ fn condition(name: &'static str, ask: &'static str, fault: Injection, python: Ex
     Condition { name, ask, faults: Some(vec![fault]), timeout: None, expected: vec![python, node, node] }
 }
 
-/// A 503 that does not say when to come back, as a gateway sends it.
+/// A 503 that does not say when to come back.
 fn bare_503() -> Injection {
-    Injection::Abort(Abort { error: Some("57014".into()), status: Some(503), headers: BTreeMap::new(), body: None })
+    error_without_retry_after("PGRST000")
 }
 
 /// The conditions.
@@ -32,8 +33,8 @@ pub fn conditions() -> Vec<Condition> {
             after("APIError PGRST000", 4, BACKOFF),
             after("error PGRST000", 4, Wait::Of(&[1.0, 1.0, 1.0])),
         ),
-        condition("GET, 503 without it", "get", bare_503(), after("APIError 57014", 4, BACKOFF), after("error 57014", 4, BACKOFF)),
-        condition("HEAD, 503 without it", "head", bare_503(), after("APIError 57014", 4, BACKOFF), after("error ``", 4, BACKOFF)),
+        condition("GET, 503 without it", "get", bare_503(), after("APIError PGRST000", 4, BACKOFF), after("error PGRST000", 4, BACKOFF)),
+        condition("HEAD, 503 without it", "head", bare_503(), after("APIError PGRST000", 4, BACKOFF), after("error ``", 4, BACKOFF)),
         condition("GET, 520", "get", error("gateway_520", &[]), after("APIError 520", 4, BACKOFF), after("error of HTML", 4, BACKOFF)),
         condition("GET, 500 (57014)", "get", error("57014", &[]), expect("APIError 57014", 1), expect("error 57014", 1)),
         condition("GET, 502", "get", status(502), expect("APIError None", 1), expect("error `Bad Gateway`", 1)),
