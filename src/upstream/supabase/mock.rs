@@ -5,7 +5,7 @@ use super::clock::WallClock;
 use super::errors::{self, CATALOGUE};
 use super::gatekeeper::Gatekeeper;
 use super::identity::Role;
-use super::rest::Rest;
+use super::postgrest::Postgrest;
 use crate::fault::draw_delay;
 use crate::model::fault::Delay;
 use crate::model::upstream::SupabasePlan;
@@ -21,7 +21,7 @@ pub struct Supabase {
     latency: Delay,
     seed: Seed,
     gatekeeper: Gatekeeper,
-    rest: Rest,
+    rest: Postgrest,
     changes: Changes,
 }
 
@@ -31,7 +31,7 @@ impl Supabase {
         let gatekeeper = Gatekeeper::new(&plan.keys, seed, WallClock::start());
         let seed = seed.derive("supabase");
         let changes = Changes::new();
-        let rest = Rest::new(plan, seed, changes.clone());
+        let rest = Postgrest::new(plan, seed, changes.clone());
         Self { latency: plan.latency, gatekeeper, rest, changes, seed }
     }
 

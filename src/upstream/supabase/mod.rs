@@ -1,7 +1,7 @@
 //! The Supabase mock: PostgREST over an in-memory store, behind the gateway's key check.
 //!
 //! `mock` is the gateway and routes; `gatekeeper` tells by `keys` and `clock` with which `identity` a request comes;
-//! `rest` is PostgREST: `read` and `write` carry out requests that `query` has read, with `filter` and
+//! `postgrest` is PostgREST: `read` and `write` carry out requests that `query` has read, with `filter` and
 //! `select` for the two small grammars in it; `store` holds `table`s of `value`s within a stated bound; `relations`
 //! and `defaults` are the little that is known of HolisticOS's schema; `ledger` remembers acknowledged writes;
 //! `errors` holds PostgREST's envelope and the catalogue.
@@ -20,10 +20,11 @@ mod identity;
 mod keys;
 mod ledger;
 mod mock;
+mod postgrest;
 mod query;
 mod read;
 mod relations;
-mod rest;
+
 mod select;
 mod store;
 mod table;

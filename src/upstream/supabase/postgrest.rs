@@ -1,4 +1,4 @@
-//! [`Rest`]: PostgREST (`/rest/v1/`) over the store, from a path to who answers it.
+//! [`Postgrest`]: PostgREST (`/rest/v1/`) over the store, from a path to who answers it.
 
 use super::changes::Changes;
 use super::defaults;
@@ -23,7 +23,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 const SCHEMAS: [&str; 2] = ["public", "graphql_public"];
 
 /// The database behind its REST interface.
-pub struct Rest {
+pub struct Postgrest {
     store: RwLock<Store>,
     ledger: Mutex<Ledger>,
     /// Where committed changes are published.
@@ -33,7 +33,7 @@ pub struct Rest {
     made: Mutex<u64>,
 }
 
-impl Rest {
+impl Postgrest {
     /// A database with the rows of the plan.
     pub fn new(plan: &SupabasePlan, seed: Seed, changes: Changes) -> Self {
         let (mut store, mut made) = (Store::default(), 0);
