@@ -9,10 +9,13 @@
 //! every value in the type that it seems to have, so that a project without a schema can be served too.
 
 pub mod array;
+pub mod compile;
 pub mod datetime;
 pub mod error;
+pub mod expression;
 pub mod input;
 pub mod jsonb;
+pub mod like;
 pub mod numeric;
 pub mod operand;
 pub mod output;
@@ -22,3 +25,4 @@ pub mod store;
 pub mod table;
 pub mod types;
 pub mod value;
+pub mod volatile;
