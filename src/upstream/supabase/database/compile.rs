@@ -72,7 +72,11 @@ impl Compiler<'_> {
             ast::Expr::Collate { expr, .. } => inner(expr),
             ast::Expr::Identifier(name) if name.quote_style.is_none() => self.word(&name.value),
             ast::Expr::Identifier(name) => self.column(&name.value),
-            ast::Expr::CompoundIdentifier(names) => self.column(&names.last().ok_or("a name is missing")?.value),
+            ast::Expr::CompoundIdentifier(names) => {
+                let name = names.last().ok_or("a name is missing")?;
+                let folded = if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() };
+                self.column(&folded)
+            }
             ast::Expr::Value(value) => literal(&value.value),
             ast::Expr::TypedString(typed) => {
                 let literal = literal(&typed.value.value)?;
@@ -251,7 +255,7 @@ impl Compiler<'_> {
     fn word(&self, word: &str) -> Compiled {
         match word.to_ascii_lowercase().as_str() {
             "current_user" | "session_user" | "user" => self.call(Function::AuthRole, Vec::new()),
-            _ => self.column(word),
+            folded => self.column(folded),
         }
     }
 

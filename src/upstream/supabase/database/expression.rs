@@ -83,9 +83,8 @@ pub enum Operator {
     Modulo,
 }
 
-/// A function that is known here.
+/// A function that is known here: each is PostgreSQL's of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is PostgreSQL's function of that name")]
 pub enum Function {
     Now,
     CurrentDate,

@@ -11,6 +11,8 @@
 pub mod array;
 pub mod compile;
 pub mod datetime;
+pub mod ddl;
+pub mod draft;
 pub mod error;
 pub mod expression;
 pub mod input;
@@ -22,6 +24,8 @@ pub mod output;
 pub mod policy;
 pub mod range;
 pub mod schema;
+pub mod script;
+pub mod seed;
 pub mod store;
 pub mod table;
 pub mod transaction;

@@ -121,7 +121,7 @@ impl<'a> Transaction<'a> {
         }
         let mut touched = HashSet::new();
         for assignments in rows {
-            let row = self.new_row(name, &assignments)?;
+            let row = self.new_row(name, &assignments, foreign_keys == ForeignKeys::Open)?;
             self.check_row(name, &row, Some(Command::Insert))?;
             let table = self.table(name)?;
             if let Some(conflict) = conflict {
@@ -155,6 +155,7 @@ impl<'a> Transaction<'a> {
             inserted += 1;
         }
         if foreign_keys == ForeignKeys::Checked {
+            self.follow(begun)?;
             self.check_foreign_keys(begun)?;
         }
         Ok((numbers, inserted))
@@ -221,13 +222,15 @@ impl<'a> Transaction<'a> {
     }
 
     /// A new row of these values, with defaults where none is given.
-    fn new_row(&self, name: &TableName, assignments: &Assignments) -> Result<Row, SqlError> {
+    fn new_row(&self, name: &TableName, assignments: &Assignments, overriding: bool) -> Result<Row, SqlError> {
         let definition = self.table(name)?.definition();
         let mut row = Row::new(vec![Value::Null; definition.columns().len()]);
         let mut given = vec![false; definition.columns().len()];
         for (place, value) in assignments {
             if let Some(value) = value {
-                self.refuse_generated(definition, *place)?;
+                if !overriding {
+                    refuse_generated(definition, *place)?;
+                }
                 row.set(*place, value.clone());
                 given[*place] = true;
             }
@@ -241,20 +244,6 @@ impl<'a> Transaction<'a> {
         }
         self.compute(definition, &mut row)?;
         Ok(row)
-    }
-
-    fn refuse_generated(&self, definition: &TableDef, place: usize) -> Result<(), SqlError> {
-        let Some(column) = definition.column_at(place) else { return Ok(()) };
-        let error =
-            || SqlError::new("428C9", format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name));
-        if column.computed.is_some() {
-            return Err(error().details(format!("Column \"{}\" is a generated column.", column.name)));
-        }
-        if column.always_identity {
-            let details = format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name);
-            return Err(error().details(details).hint("Use OVERRIDING SYSTEM VALUE to override."));
-        }
-        Ok(())
     }
 
     fn compute(&self, definition: &TableDef, row: &mut Row) -> Result<(), SqlError> {
@@ -401,9 +390,9 @@ impl<'a> Transaction<'a> {
     fn follow(&mut self, begun: usize) -> Result<(), SqlError> {
         let mut at = begun;
         while at < self.changes.len() {
-            let Change { table: name, before, after, .. } = self.changes[at].clone();
             at += 1;
-            let Some(before) = before else { continue };
+            let Change { table: name, before: Some(before), after, .. } = &self.changes[at - 1] else { continue };
+            let (name, before, after) = (name.clone(), before.clone(), after.clone());
             let referencing: Vec<(TableName, ForeignKey)> = self
                 .store
                 .referencing(&name)
@@ -575,6 +564,20 @@ fn check_keys(
             let shown = key_text(definition, &key.columns, &values);
             return Err(if hides_details { error } else { error.details(format!("Key {shown} already exists.")) });
         }
+    }
+    Ok(())
+}
+
+/// Refuses a value for a column that has its own.
+fn refuse_generated(definition: &TableDef, place: usize) -> Result<(), SqlError> {
+    let Some(column) = definition.column_at(place) else { return Ok(()) };
+    let error = || SqlError::new("428C9", format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name));
+    if column.computed.is_some() {
+        return Err(error().details(format!("Column \"{}\" is a generated column.", column.name)));
+    }
+    if column.always_identity {
+        let details = format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name);
+        return Err(error().details(details).hint("Use OVERRIDING SYSTEM VALUE to override."));
     }
     Ok(())
 }

@@ -29,19 +29,26 @@ impl Volatile {
 
     /// Adds a sequence under its full name (`public.items_id_seq`).
     pub fn add_sequence(&mut self, name: String, start: i64, step: i64) {
-        self.sequences.entry(name).or_insert(Sequence { next: AtomicI64::new(start), step });
+        self.sequences.entry(full_name(&name)).or_insert(Sequence { next: AtomicI64::new(start), step });
     }
 
     /// Whether there is such a sequence.
     pub fn has_sequence(&self, name: &str) -> bool {
-        self.sequences.contains_key(name)
+        self.sequences.contains_key(&full_name(name))
     }
 
     /// Lets a sequence go on behind a value, as `setval` does.
     pub fn set_sequence(&self, name: &str, value: i64, called: bool) {
-        if let Some(sequence) = self.sequences.get(name) {
+        if let Some(sequence) = self.sequences.get(&full_name(name)) {
             let next = if called { value.saturating_add(sequence.step) } else { value };
             sequence.next.store(next, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets a sequence go on behind a value, unless it is behind it already.
+    pub fn pass_sequence(&self, name: &str, value: i64) {
+        if let Some(sequence) = self.sequences.get(&full_name(name)) {
+            sequence.next.fetch_max(value.saturating_add(sequence.step), Ordering::Relaxed);
         }
     }
 
@@ -50,7 +57,7 @@ impl Volatile {
     /// # Errors
     /// 42P01 if there is none of that name.
     pub fn next(&self, name: &str) -> Result<i64, SqlError> {
-        match self.sequences.get(name) {
+        match self.sequences.get(&full_name(name)) {
             Some(sequence) => Ok(sequence.next.fetch_add(sequence.step, Ordering::Relaxed)),
             None => Err(SqlError::new("42P01", format!("relation \"{name}\" does not exist"))),
         }
@@ -67,4 +74,10 @@ impl Volatile {
     pub fn unit(&self) -> f64 {
         self.seed.unit(&[self.drawn.fetch_add(1, Ordering::Relaxed), 2])
     }
+}
+
+/// A sequence's name with its schema and without quotes.
+fn full_name(name: &str) -> String {
+    let bare = name.replace('"', "");
+    if bare.contains('.') { bare } else { format!("public.{bare}") }
 }
