@@ -17,6 +17,7 @@ mod mock;
 mod query;
 mod read;
 mod relations;
+mod rest;
 mod select;
 mod store;
 mod table;
