@@ -1,0 +1,148 @@
+//! [`TableDef`]: what a table looks like.
+
+use super::types::ColumnType;
+use std::collections::HashMap;
+use std::fmt;
+
+/// The name of a table in its schema.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableName {
+    /// The schema, such as `public`.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+}
+
+impl TableName {
+    /// A table's name.
+    pub fn new(schema: impl Into<String>, table: impl Into<String>) -> Self {
+        Self { schema: schema.into(), table: table.into() }
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: ColumnType,
+    /// Whether it may not be null.
+    pub not_null: bool,
+}
+
+/// A primary key or a unique constraint or index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UniqueKey {
+    /// Its name, such as `items_pkey`.
+    pub name: String,
+    /// The places of its columns.
+    pub columns: Vec<usize>,
+    /// Whether it is the primary key.
+    pub primary: bool,
+    /// Whether nulls are the same (`NULLS NOT DISTINCT`).
+    pub nulls_same: bool,
+}
+
+/// What happens to rows that point at a row that goes, or whose key changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Action {
+    /// It is refused at the end of the statement.
+    #[default]
+    NoAction,
+    /// It is refused at once.
+    Restrict,
+    /// They go too, or change too.
+    Cascade,
+    /// They point at nothing from then on.
+    SetNull,
+    /// They point at their column's default.
+    SetDefault,
+}
+
+/// A foreign key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// Its name, such as `comments_item_id_fkey`.
+    pub name: String,
+    /// The places of its columns in its own table.
+    pub columns: Vec<usize>,
+    /// The table that it points to.
+    pub target: TableName,
+    /// The places of the columns there, in the same order.
+    pub target_columns: Vec<usize>,
+    /// When the row there goes.
+    pub on_delete: Action,
+    /// When the key there changes.
+    pub on_update: Action,
+}
+
+/// A table as declared, or as far as it has shown itself.
+#[derive(Clone, Debug)]
+pub struct TableDef {
+    /// Its name.
+    pub name: TableName,
+    /// Whether a schema declares it: no other columns exist then. Otherwise columns appear as they are written, and
+    /// one that was never written reads as null.
+    pub strict: bool,
+    columns: Vec<Column>,
+    places: HashMap<String, usize>,
+    /// Its keys, the primary one first.
+    pub keys: Vec<UniqueKey>,
+    /// Its foreign keys.
+    pub foreign_keys: Vec<ForeignKey>,
+}
+
+impl TableDef {
+    /// A table without columns.
+    pub fn new(name: TableName, strict: bool) -> Self {
+        Self { name, strict, columns: Vec::new(), places: HashMap::new(), keys: Vec::new(), foreign_keys: Vec::new() }
+    }
+
+    /// Its columns, in their order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The place of a column.
+    pub fn place(&self, column: &str) -> Option<usize> {
+        self.places.get(column).copied()
+    }
+
+    /// A column by its name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.get(self.place(name)?)
+    }
+
+    /// A column by its place.
+    pub fn column_at(&self, place: usize) -> Option<&Column> {
+        self.columns.get(place)
+    }
+
+    /// The type of a column by its name; of a column that a table without a schema has not shown yet, `Any`.
+    pub fn kind(&self, column: &str) -> Option<&ColumnType> {
+        match self.column(column) {
+            Some(column) => Some(&column.kind),
+            None if self.strict => None,
+            None => Some(&ColumnType::Any),
+        }
+    }
+
+    /// Adds a column and gives its place.
+    pub fn add_column(&mut self, column: Column) -> usize {
+        self.places.insert(column.name.clone(), self.columns.len());
+        self.columns.push(column);
+        self.columns.len() - 1
+    }
+
+    /// The primary key.
+    pub fn primary_key(&self) -> Option<&UniqueKey> {
+        self.keys.iter().find(|key| key.primary)
+    }
+}
