@@ -1,6 +1,7 @@
 //! What the app talks to, as planned: [`UpstreamPlan`].
 
 use super::fault::Delay;
+use super::supabase::{AuthPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -55,4 +56,8 @@ pub struct SupabasePlan {
     pub seed: BTreeMap<String, Vec<serde_json::Value>>,
     /// How long a request takes, without any fault.
     pub latency: Delay,
+    /// Which keys and tokens are taken.
+    pub keys: KeysPlan,
+    /// How auth behaves.
+    pub auth: AuthPlan,
 }

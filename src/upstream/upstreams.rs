@@ -114,7 +114,7 @@ impl Upstreams {
                 name: plan.name.clone(),
                 address,
                 url: environment::url(&plan.kind, address),
-                variables: environment::variables(plan, address),
+                variables: environment::variables(plan, address, seed),
                 upstream,
             });
         }

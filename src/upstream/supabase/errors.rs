@@ -9,6 +9,15 @@ const JSON: &str = "application/json; charset=utf-8";
 /// PostgREST tells with every 503 when it will try the database again; clients obey it.
 const RETRY: (&str, &str) = ("retry-after", "1");
 
+/// Why the gateway itself sends a request back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no key.
+    Missing,
+    /// The key is none of the project's.
+    Invalid,
+}
+
 /// A refused or failed request in PostgREST's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PgError {
@@ -61,12 +70,26 @@ impl PgError {
 }
 
 /// The gateway's answer to a request without a key; it has no `code`.
-pub fn missing_key() -> Answer {
+fn missing_key() -> Answer {
     let body = json!({
         "message": "No API key found in request",
         "hint": "No `apikey` request header or url param was found.",
     });
     Answer::json(StatusCode::UNAUTHORIZED, &body)
+}
+
+/// The gateway's answer to a key that it does not take.
+pub fn refused(refused: Refused) -> Answer {
+    match refused {
+        Refused::Missing => missing_key(),
+        Refused::Invalid => Answer::json(
+            StatusCode::UNAUTHORIZED,
+            &json!({
+                "message": "Invalid API key",
+                "hint": "Double check your Supabase `anon` or `service_role` API key.",
+            }),
+        ),
+    }
 }
 
 /// The gateway's answer to a path that no service has.
@@ -123,8 +146,12 @@ pub const CATALOGUE: [ProviderError; 14] = [
     postgrest!(
         "PGRST301",
         401,
-        [("www-authenticate", "Bearer error=\"invalid_token\", error_description=\"JWSError JWSInvalidSignature\"")],
-        "JWSError JWSInvalidSignature"
+        [(
+            "www-authenticate",
+            "Bearer error=\"invalid_token\", error_description=\"No suitable key or wrong key type\""
+        )],
+        "No suitable key or wrong key type",
+        "\"None of the keys was able to decode the JWT\""
     ),
     postgrest!("57014", 500, [], "canceling statement due to statement timeout"),
     postgrest!("53300", 503, [RETRY], "sorry, too many clients already"),
