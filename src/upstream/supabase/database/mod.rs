@@ -8,12 +8,15 @@
 //! Nothing in here knows HTTP or PostgREST. What a schema does not declare is `ColumnType::Any`: such a column takes
 //! every value in the type that it seems to have, so that a project without a schema can be served too.
 
+pub mod array;
 pub mod datetime;
 pub mod error;
 pub mod input;
+pub mod jsonb;
 pub mod numeric;
 pub mod operand;
 pub mod output;
+pub mod range;
 pub mod schema;
 pub mod store;
 pub mod table;

@@ -97,12 +97,26 @@ pub struct TableDef {
     pub keys: Vec<UniqueKey>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Its policies, if row-level security is on.
+    pub row_security: Option<RowSecurity>,
 }
+
+/// Row-level security: who may see and write which rows.
+#[derive(Clone, Debug, Default)]
+pub struct RowSecurity {}
 
 impl TableDef {
     /// A table without columns.
     pub fn new(name: TableName, strict: bool) -> Self {
-        Self { name, strict, columns: Vec::new(), places: HashMap::new(), keys: Vec::new(), foreign_keys: Vec::new() }
+        Self {
+            name,
+            strict,
+            columns: Vec::new(),
+            places: HashMap::new(),
+            keys: Vec::new(),
+            foreign_keys: Vec::new(),
+            row_security: None,
+        }
     }
 
     /// Its columns, in their order.

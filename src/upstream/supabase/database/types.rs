@@ -210,6 +210,26 @@ impl ColumnType {
         })
     }
 
+    /// Its name in the catalogue (`int8`, `timestamptz`, `_text`), as realtime gives it.
+    pub fn catalogue_name(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::Any => "text",
+            Self::Bool => "bool",
+            Self::Int2 => "int2",
+            Self::Int4 => "int4",
+            Self::Int8 => "int8",
+            Self::Float4 => "float4",
+            Self::Float8 => "float8",
+            Self::Varchar(_) => "varchar",
+            Self::Char(_) => "bpchar",
+            Self::TimestampTz(_) => "timestamptz",
+            Self::Timestamp(_) => "timestamp",
+            Self::Time(_) => "time",
+            Self::Array(element) => return Cow::Owned(format!("_{}", element.catalogue_name())),
+            other => return other.name(),
+        })
+    }
+
     /// Whether its values are text.
     pub fn is_text(&self) -> bool {
         matches!(self, Self::Text | Self::Varchar(_) | Self::Char(_) | Self::Citext)
