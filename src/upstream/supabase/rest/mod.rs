@@ -1,13 +1,22 @@
 //! PostgREST's reading side: what a request asks for, and the bytes that answer it (WIRE-supabase §3, §4).
 //!
-//! `grammar` reads the query string. `expression`, `pattern`, `containment` and `search` are what `predicate` makes
-//! conditions ready with; `scan` looks into JSON; `refusals` are the errors.
+//! `grammar` reads the query string. `plan` finds every name in it, with `expression`, `cast`, `relations` and
+//! `predicate`, which makes conditions ready with `pattern`, `containment` and `search`; `fetch` finds the rows and
+//! `render` writes them, with `aggregate` for groups; `viewer` is who looks. `scan` looks into JSON, `refusals` are
+//! the errors.
 
+mod aggregate;
+mod cast;
 mod containment;
 mod expression;
+mod fetch;
 pub mod grammar;
 mod pattern;
+mod plan;
 mod predicate;
 mod refusals;
+mod relations;
+mod render;
 mod scan;
 mod search;
+mod viewer;

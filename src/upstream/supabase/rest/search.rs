@@ -178,7 +178,7 @@ fn read_vector(found: &mut Words, text: &str) {
         rest = &rest[start + end + 2..];
         let places = rest.strip_prefix(':').map_or("", |r| r.split(' ').next().unwrap_or_default());
         let numbers = places.split(',').filter_map(|place| {
-            place.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse().ok()
+            place.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse::<usize>().ok()
         });
         found.entry(word).or_default().extend(numbers);
     }
