@@ -392,13 +392,16 @@ impl Predicate {
         }
     }
 
-    /// Whether it asks for embedded relations.
-    pub fn asks_relations(&self) -> bool {
-        match self {
-            Self::And(all) | Self::Or(all) => all.iter().any(Self::asks_relations),
-            Self::Not(one) => one.asks_relations(),
-            Self::Embedded(_) => true,
-            Self::Test(..) => false,
+    /// The column that must have one of some values.
+    pub fn equality(&self) -> Option<usize> {
+        let Self::Test(expression, test) = self else { return None };
+        match test {
+            Test::Compare(comparison, _) | Test::CompareEach(comparison, Quantifier::Any, _)
+                if *comparison == Comparison::EQUAL =>
+            {
+                expression.plain()
+            }
+            _ => None,
         }
     }
 }
