@@ -26,6 +26,7 @@ mod postgrest;
 mod query;
 mod read;
 mod relations;
+mod rest;
 mod select;
 mod store;
 mod table;
