@@ -45,17 +45,6 @@ impl Service {
             rest => Some((*service, rest.strip_prefix('/')?)),
         })
     }
-
-    /// Its name for faults that hit one service only.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rest | Self::RestAdmin | Self::Graphql => "rest",
-            Self::Auth => "auth",
-            Self::Storage => "storage",
-            Self::Functions => "functions",
-            Self::Realtime => "realtime",
-        }
-    }
 }
 
 /// What a browser may read of an answer (PostgREST's list).
@@ -96,13 +85,12 @@ mod tests {
 
     #[test]
     fn paths_belong_to_services() {
-        let named = |path| Service::of(path).map(|(service, rest)| (service.name(), rest));
-        assert_eq!(named("/rest/v1"), Some(("rest", "")));
-        assert_eq!(named("/rest/v1/"), Some(("rest", "")));
-        assert_eq!(named("/rest/v1/rpc/f"), Some(("rest", "rpc/f")));
-        assert_eq!(named("/rest-admin/v1/ready"), Some(("rest", "ready")));
-        assert_eq!(named("/auth/v1/token"), Some(("auth", "token")));
-        assert_eq!(named("/rest/v10/items"), None);
-        assert_eq!(named("/"), None);
+        assert_eq!(Service::of("/rest/v1"), Some((Service::Rest, "")));
+        assert_eq!(Service::of("/rest/v1/"), Some((Service::Rest, "")));
+        assert_eq!(Service::of("/rest/v1/rpc/f"), Some((Service::Rest, "rpc/f")));
+        assert_eq!(Service::of("/rest-admin/v1/ready"), Some((Service::RestAdmin, "ready")));
+        assert_eq!(Service::of("/auth/v1/token"), Some((Service::Auth, "token")));
+        assert_eq!(Service::of("/rest/v10/items"), None);
+        assert_eq!(Service::of("/"), None);
     }
 }

@@ -10,7 +10,7 @@ use super::identity::Role;
 use super::postgrest::Postgrest;
 use crate::fault::draw_delay;
 use crate::model::fault::Delay;
-use crate::model::upstream::SupabasePlan;
+use crate::model::upstream::{Services, SupabasePlan};
 use crate::units::Seed;
 use crate::upstream::answer::{Answer, Call, Mock, Write};
 use http::{Method, StatusCode};
@@ -32,13 +32,13 @@ pub struct Supabase {
 }
 
 impl Supabase {
-    /// A mock that behaves as planned.
-    pub fn new(plan: &SupabasePlan, seed: Seed) -> Self {
+    /// A mock that behaves as planned, found by its clients at `origin`.
+    pub fn new(plan: &SupabasePlan, seed: Seed, origin: &str) -> Self {
         let clock = WallClock::start();
         let gatekeeper = Arc::new(Gatekeeper::new(&plan.keys, seed, clock));
         let seed = seed.derive("supabase");
         let users = plan.seed.get(USERS).map_or(&[][..], Vec::as_slice);
-        let auth = Auth::new(&plan.auth, users, Arc::clone(&gatekeeper), seed, clock);
+        let auth = Auth::new(&plan.auth, users, Arc::clone(&gatekeeper), seed, clock, origin);
         let changes = Changes::new();
         let rest = Postgrest::new(plan, seed, changes.clone());
         Self { latency: plan.latency, gatekeeper, auth, rest, changes, seed }
@@ -78,7 +78,7 @@ impl Supabase {
 
 impl Mock for Supabase {
     fn service(&self, path: &str) -> Option<&'static str> {
-        Service::of(path).map(|(service, _)| service.name())
+        Services::SUPABASE.of(path)
     }
 
     fn answer(&self, call: &Call<'_>) -> Answer {
@@ -116,6 +116,16 @@ impl Mock for Supabase {
     }
 
     fn state(&self) -> Value {
-        self.rest.state()
+        let mut state = self.rest.state();
+        state["auth"] = self.auth.state();
+        state
+    }
+
+    fn pages(&self) -> &'static [&'static str] {
+        &["mail"]
+    }
+
+    fn page(&self, name: &str) -> Option<Answer> {
+        (name == "mail").then(|| Answer::json(StatusCode::OK, &self.auth.mails()))
     }
 }

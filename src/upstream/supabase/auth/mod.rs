@@ -20,5 +20,4 @@ mod service;
 mod session;
 mod user;
 
-pub use error::AuthError;
 pub use service::Auth;

@@ -129,9 +129,9 @@ impl Auth {
             .with("cache-control", "public, max-age=600")
     }
 
-    /// The mails that would have been sent, the newest last, to one address or all (`/__firedrill/mail?to=`).
-    pub fn mails(&self, to: Option<&str>) -> Value {
-        json!({ "mails": self.mailbox().to(to).collect::<Vec<_>>() })
+    /// The mails that would have been sent, the newest last.
+    pub fn mails(&self) -> Value {
+        json!({ "mails": self.mailbox().all().collect::<Vec<_>>() })
     }
 
     /// What Auth holds, for people who look.

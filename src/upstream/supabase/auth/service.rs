@@ -28,6 +28,7 @@ pub struct Auth {
     pub(super) plan: AuthPlan,
     pub(super) seed: Seed,
     pub(super) gatekeeper: Arc<Gatekeeper>,
+    origin: String,
     clock: WallClock,
     tokens: TokenWriter,
     book: Mutex<Book>,
@@ -111,13 +112,21 @@ impl SignedIn {
 }
 
 impl Auth {
-    /// Auth as planned, with the users of the seed's rows of `auth.users`.
-    pub fn new(plan: &AuthPlan, rows: &[Value], gatekeeper: Arc<Gatekeeper>, seed: Seed, clock: WallClock) -> Self {
+    /// Auth as planned and found at `origin`, with the users of the seed's rows of `auth.users`.
+    pub fn new(
+        plan: &AuthPlan,
+        rows: &[Value],
+        gatekeeper: Arc<Gatekeeper>,
+        seed: Seed,
+        clock: WallClock,
+        origin: &str,
+    ) -> Self {
         let seed = seed.derive("auth");
         let auth = Self {
             plan: plan.clone(),
             seed,
             gatekeeper,
+            origin: origin.to_owned(),
             clock,
             tokens: TokenWriter::new(seed),
             book: Mutex::default(),
@@ -216,7 +225,7 @@ impl Auth {
         let issued = ask.now.0 / 1_000_000;
         let expires_in = self.plan.jwt_expiry.get().as_secs();
         let claims = Claims {
-            iss: format!("{}/auth/v1", ask.origin()),
+            iss: format!("{}/auth/v1", self.origin),
             sub: user.id,
             aud: &user.aud,
             exp: issued + expires_in,
@@ -291,7 +300,7 @@ impl Auth {
             .append_pair("type", sending.kind)
             .append_pair("redirect_to", &redirect)
             .finish();
-        let link = format!("{}/auth/v1/verify?{query}", ask.origin());
+        let link = format!("{}/auth/v1/verify?{query}", self.origin);
         Mail { to, kind: sending.kind, token, token_hash: hash, link, sent_at: ask.now }
     }
 
@@ -406,11 +415,6 @@ impl Ask<'_> {
     pub fn query(&self, name: &str) -> Option<String> {
         let mut pairs = url::form_urlencoded::parse(self.call.query.as_bytes());
         pairs.find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.into_owned())
-    }
-
-    /// Where the client found this project.
-    pub fn origin(&self) -> String {
-        format!("http://{}", self.call.header("host").unwrap_or("localhost"))
     }
 }
 
