@@ -134,7 +134,9 @@ impl Upstreams {
         for (index, ((plan, listener, address), tls)) in bound.into_iter().zip(acceptors).enumerate() {
             let mock: Box<dyn Mock> = match &plan.kind {
                 UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
-                UpstreamKind::Supabase(plan) => Box::new(Supabase::new(plan, seed)),
+                UpstreamKind::Supabase(supabase) => {
+                    Box::new(Supabase::new(supabase, seed, &environment::url(plan, address)))
+                }
                 UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
             };
             let index = u16::try_from(index).unwrap_or(u16::MAX);
@@ -144,7 +146,7 @@ impl Upstreams {
                 name: plan.name.clone(),
                 address,
                 url: environment::url(plan, address),
-                variables: environment::variables(plan, address),
+                variables: environment::variables(plan, address, seed),
                 upstream,
             });
         }

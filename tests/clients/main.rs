@@ -14,7 +14,7 @@ mod retries;
 mod stage;
 mod supabase;
 
-use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind};
+use firedrill::model::upstream::{OpenaiPlan, SeedFile, SeedFormat, SupabasePlan, UpstreamKind};
 use futures_util::future::join_all;
 use matrix::{Cell, Table};
 use programs::{Client, OPENAI, SUPABASE};
@@ -52,7 +52,8 @@ fn openai_kind() -> UpstreamKind {
 }
 
 fn supabase_kind() -> UpstreamKind {
-    UpstreamKind::Supabase(SupabasePlan::default())
+    let seed = SeedFile { name: "seed.sql".into(), format: SeedFormat::Sql, text: include_str!("seed.sql").into() };
+    UpstreamKind::Supabase(SupabasePlan { seed_files: vec![seed], ..SupabasePlan::default() })
 }
 
 async fn call_openai(client: &Client, stage: &Stage, clients: &Path) -> Vec<Told> {

@@ -231,10 +231,11 @@ pub fn stream_error(events: u64, error: &str, form: Option<StreamErrorForm>) -> 
     Injection::StreamError(StreamError { events, error: error.into(), form })
 }
 
-/// An error of this status, with further headers.
+/// An error of this status, with no other word on when to come back than these headers.
 pub fn status_with(status: u16, headers: &[(&str, &str)]) -> Injection {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Injection::Abort(Abort { status: Some(status), headers, ..Abort::default() })
+    let omit = vec!["retry-after".to_owned(), "retry-after-ms".to_owned()];
+    Injection::Abort(Abort { status: Some(status), headers, omit, ..Abort::default() })
 }
 
 /// Status 200 with this body.
