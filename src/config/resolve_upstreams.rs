@@ -34,10 +34,7 @@ pub(super) fn upstreams(
         } else {
             let openai = UpstreamKind::Openai(OpenaiPlan::default());
             let supabase = UpstreamKind::Supabase(SupabasePlan::default());
-            vec![
-                UpstreamPlan { name: "openai".to_owned(), kind: openai, listen: None },
-                UpstreamPlan { name: "supabase".to_owned(), kind: supabase, listen: None },
-            ]
+            vec![UpstreamPlan::new("openai", openai), UpstreamPlan::new("supabase", supabase)]
         };
     };
     let file = written.get_ref();
@@ -53,6 +50,7 @@ pub(super) fn upstreams(
             name: "openai".to_owned(),
             kind: UpstreamKind::Openai(OpenaiPlan { latency }),
             listen,
+            tls: openai.get_ref().tls,
         });
     }
     if let Some(supabase) = &file.supabase {
@@ -66,6 +64,7 @@ pub(super) fn upstreams(
             name: "supabase".to_owned(),
             kind: UpstreamKind::Supabase(SupabasePlan { seed, latency, ..SupabasePlan::default() }),
             listen,
+            tls: supabase.tls,
         });
     }
     for (name, stub) in &file.stub {
@@ -76,7 +75,8 @@ pub(super) fn upstreams(
         let answer = stub.get_ref().answer.as_ref().map_or(200, |status| out.number(status, "`answer`", 200, 599));
         let at = Address { listen: stub.get_ref().listen.as_ref(), fixed: stub.get_ref().fixed, span: stub.span() };
         let listen = address(out, name.get_ref(), &at, by_url, &mut taken);
-        all.push(UpstreamPlan { name: name.get_ref().clone(), kind: UpstreamKind::Stub { answer }, listen });
+        let kind = UpstreamKind::Stub { answer };
+        all.push(UpstreamPlan { name: name.get_ref().clone(), kind, listen, tls: stub.get_ref().tls });
     }
     all
 }

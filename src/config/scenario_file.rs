@@ -89,6 +89,9 @@ pub(super) struct UpstreamFile {
     /// Listen there for an app that firedrill starts, too.
     #[serde(default)]
     pub(super) fixed: bool,
+    /// Serve over TLS, with a certificate of the run's own test CA.
+    #[serde(default)]
+    pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
 }
 
@@ -99,6 +102,8 @@ pub(super) struct SupabaseFile {
     pub(super) listen: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) fixed: bool,
+    #[serde(default)]
+    pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// A JSON file: an object of tables, each a list of rows.
     pub(super) seed: Option<Spanned<String>>,
@@ -111,6 +116,8 @@ pub(super) struct StubFile {
     pub(super) listen: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) fixed: bool,
+    #[serde(default)]
+    pub(super) tls: bool,
     /// 200 if absent.
     pub(super) answer: Option<Spanned<i64>>,
 }

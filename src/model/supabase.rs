@@ -69,6 +69,10 @@ pub struct AuthPlan {
     pub disable_signup: bool,
     /// The fewest characters that a password has.
     pub password_min_length: u32,
+    /// Where links in mails lead when a request does not say.
+    pub site_url: String,
+    /// Providers whose ID tokens are taken; their signature is not checked.
+    pub id_token_providers: Vec<String>,
 }
 
 impl Default for AuthPlan {
@@ -81,6 +85,8 @@ impl Default for AuthPlan {
             anonymous_sign_ins: true,
             disable_signup: false,
             password_min_length: 6,
+            site_url: "http://localhost:3000".to_owned(),
+            id_token_providers: Vec::new(),
         }
     }
 }

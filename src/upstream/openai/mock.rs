@@ -4,13 +4,14 @@ use super::chat;
 use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
 use super::limits::Limits;
-use super::{embeddings, models};
+use super::{embeddings, models, stream_errors};
 use crate::fault::draw_delay;
-use crate::model::fault::Delay;
-use crate::model::upstream::OpenaiPlan;
+use crate::model::fault::{Delay, StreamError};
+use crate::model::upstream::{OpenaiPlan, Services};
 use crate::units::Seed;
-use crate::upstream::answer::{Answer, Call, Mock};
+use crate::upstream::answer::{Answer, AnswerBody, Call, Mock};
 use crate::upstream::catalogue::ProviderError;
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 
@@ -111,6 +112,10 @@ fn model_of(path: &str) -> Option<&str> {
 }
 
 impl Mock for OpenAi {
+    fn service(&self, path: &str) -> Option<&'static str> {
+        Services::OPENAI.of(path)
+    }
+
     fn answer(&self, call: &Call<'_>) -> Answer {
         let works = *call.method == Method::POST && (call.path == CHAT || call.path == EMBEDDINGS);
         let answer = self.route(call);
@@ -124,6 +129,11 @@ impl Mock for OpenAi {
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
         CATALOGUE.iter().find(|error| error.name == name).map(|error| self.provider_error(error, call))
+    }
+
+    fn stream_error(&self, fault: &StreamError, call: &Call<'_>) -> Option<Bytes> {
+        let AnswerBody::Full(body) = self.named_error(&fault.error, call)?.body else { return None };
+        stream_errors::event(call.path, &body, fault, self.seed, call.number)
     }
 
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer {

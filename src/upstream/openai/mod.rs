@@ -13,6 +13,7 @@ mod limits;
 mod mock;
 mod models;
 mod stream;
+mod stream_errors;
 mod tokens;
 
 pub use errors::ERROR_NAMES;

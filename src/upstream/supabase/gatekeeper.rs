@@ -180,7 +180,8 @@ impl Gatekeeper {
 
     fn verify(&self, token: &str, now: u64) -> Result<(Identity, u64), TokenError> {
         let (claims, verified) = self.claims(token)?;
-        let expires = number(&claims, "exp")?.unwrap_or(u64::MAX).saturating_add(SKEW);
+        let exp = number(&claims, "exp")?;
+        let expires = exp.unwrap_or(u64::MAX).saturating_add(SKEW);
         if now > expires {
             return Err(TokenError::Expired);
         }
@@ -196,8 +197,13 @@ impl Gatekeeper {
             Some(Value::String(role)) => Role::named(role).ok_or_else(|| unknown_role(role))?,
             Some(other) => return Err(unknown_role(&other.to_string())),
         };
-        let identity =
-            Identity { role, user: text("sub").map(Into::into), session: text("session_id").map(Into::into), verified };
+        let identity = Identity {
+            role,
+            user: text("sub").map(Into::into),
+            session: text("session_id").map(Into::into),
+            expires: exp,
+            verified,
+        };
         Ok((identity, expires))
     }
 }

@@ -40,6 +40,8 @@ pub struct Identity {
     pub user: Option<Box<str>>,
     /// The session that its token belongs to (`session_id`).
     pub session: Option<Box<str>>,
+    /// When its token expires, in seconds since 1970.
+    pub expires: Option<u64>,
     /// Whether the signature was checked, or there is none to check. A foreign token is taken at its word unless
     /// the project says otherwise.
     pub verified: bool,
@@ -48,7 +50,7 @@ pub struct Identity {
 impl Identity {
     /// Somebody without a user.
     pub const fn of(role: Role) -> Self {
-        Self { role, user: None, session: None, verified: true }
+        Self { role, user: None, session: None, expires: None, verified: true }
     }
 
     /// Whether row-level security is passed over.

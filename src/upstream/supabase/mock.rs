@@ -1,70 +1,71 @@
 //! [`Supabase`]: one origin with a project's services behind its gateway.
 
+use super::auth::Auth;
 use super::changes::Changes;
 use super::clock::WallClock;
 use super::errors::{self, CATALOGUE};
 use super::gatekeeper::Gatekeeper;
+use super::gateway::{self, Service};
 use super::identity::Role;
 use super::postgrest::Postgrest;
 use crate::fault::draw_delay;
 use crate::model::fault::Delay;
-use crate::model::upstream::SupabasePlan;
+use crate::model::upstream::{Services, SupabasePlan};
 use crate::units::Seed;
 use crate::upstream::answer::{Answer, Call, Mock, Write};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const REST: &str = "/rest/v1";
+/// The table of the seed whose rows are users of Auth.
+const USERS: &str = "auth.users";
 
 /// The Supabase mock.
 pub struct Supabase {
     latency: Delay,
     seed: Seed,
-    gatekeeper: Gatekeeper,
+    gatekeeper: Arc<Gatekeeper>,
+    auth: Auth,
     rest: Postgrest,
     changes: Changes,
 }
 
 impl Supabase {
-    /// A mock that behaves as planned.
-    pub fn new(plan: &SupabasePlan, seed: Seed) -> Self {
-        let gatekeeper = Gatekeeper::new(&plan.keys, seed, WallClock::start());
+    /// A mock that behaves as planned, found by its clients at `origin`.
+    pub fn new(plan: &SupabasePlan, seed: Seed, origin: &str) -> Self {
+        let clock = WallClock::start();
+        let gatekeeper = Arc::new(Gatekeeper::new(&plan.keys, seed, clock));
         let seed = seed.derive("supabase");
+        let users = plan.seed.get(USERS).map_or(&[][..], Vec::as_slice);
+        let auth = Auth::new(&plan.auth, users, Arc::clone(&gatekeeper), seed, clock, origin);
         let changes = Changes::new();
         let rest = Postgrest::new(plan, seed, changes.clone());
-        Self { latency: plan.latency, gatekeeper, rest, changes, seed }
+        Self { latency: plan.latency, gatekeeper, auth, rest, changes, seed }
     }
 
-    fn route(&self, call: &Call<'_>) -> Answer {
-        match call.path {
-            "/rest-admin/v1/live" | "/rest-admin/v1/ready" => return Answer::empty(StatusCode::OK),
-            path if path.starts_with("/rest/v1") || path.starts_with("/auth/v1/") => {}
-            _ => return errors::no_route(),
+    fn route(&self, call: &Call<'_>, service: Option<(Service, &str)>) -> Answer {
+        let Some((service, path)) = service else { return errors::no_route() };
+        if *call.method == Method::OPTIONS {
+            return gateway::preflight(call);
+        }
+        match (service, path) {
+            (Service::RestAdmin, "live" | "ready") => return Answer::empty(StatusCode::OK),
+            (Service::RestAdmin, _) => return errors::no_route(),
+            (Service::Auth, path) if Auth::is_open(path) => return self.auth.answer(path, call, ""),
+            _ => {}
         }
         let key = match self.gatekeeper.admit(call) {
             Ok(key) => key,
             Err(refused) => return errors::refused(refused),
         };
-        match call.path {
-            "/auth/v1/health" => {
-                let description = "GoTrue is a user registration and authentication API";
-                Answer::json(
-                    StatusCode::OK,
-                    &json!({"version": "v2.180.0", "name": "GoTrue", "description": description}),
-                )
-            }
-            "/auth/v1/settings" => Answer::json(
-                StatusCode::OK,
-                &json!({"external": {"email": true, "phone": false, "anonymous_users": false},
-                        "disable_signup": false, "mailer_autoconfirm": true, "phone_autoconfirm": false}),
-            ),
-            path => match path.strip_prefix(REST).filter(|path| path.is_empty() || path.starts_with('/')) {
-                Some(path) => match self.gatekeeper.identify(call, &key) {
-                    Ok(identity) => self.rest.answer(path.strip_prefix('/').unwrap_or(path), call, &identity),
-                    Err(error) => error.rest_answer(),
-                },
-                None => errors::no_route(),
+        match service {
+            Service::Rest => match self.gatekeeper.identify(call, &key) {
+                Ok(identity) => self.rest.answer(path, call, &identity),
+                Err(error) => error.rest_answer(),
             },
+            Service::Auth => self.auth.answer(path, call, &key),
+            _ => errors::no_route(),
         }
     }
 
@@ -76,9 +77,16 @@ impl Supabase {
 }
 
 impl Mock for Supabase {
+    fn service(&self, path: &str) -> Option<&'static str> {
+        Services::SUPABASE.of(path)
+    }
+
     fn answer(&self, call: &Call<'_>) -> Answer {
         let delay = draw_delay(&self.latency, self.seed.derive("latency"), &[call.number]);
-        self.route(call).delayed(delay)
+        let service = Service::of(call.path);
+        let mut answer = self.route(call, service);
+        gateway::allow_origins(&mut answer, call, service.map(|(service, _)| service));
+        answer.delayed(delay)
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
@@ -108,6 +116,16 @@ impl Mock for Supabase {
     }
 
     fn state(&self) -> Value {
-        self.rest.state()
+        let mut state = self.rest.state();
+        state["auth"] = self.auth.state();
+        state
+    }
+
+    fn pages(&self) -> &'static [&'static str] {
+        &["mail"]
+    }
+
+    fn page(&self, name: &str) -> Option<Answer> {
+        (name == "mail").then(|| Answer::json(StatusCode::OK, &self.auth.mails()))
     }
 }

@@ -10,6 +10,7 @@
 //! was never written reads as empty, and a column that no row has reads as null. The real thing would answer
 //! PGRST205 and 42703; saying so without knowing the schema would break apps that are right.
 
+mod auth;
 mod changes;
 mod clock;
 #[expect(dead_code, reason = "the requests move over to it next")]
@@ -18,10 +19,12 @@ mod defaults;
 mod errors;
 mod filter;
 mod gatekeeper;
+mod gateway;
 mod identity;
 mod keys;
 mod ledger;
 mod mock;
+mod moment;
 mod postgrest;
 mod query;
 mod read;

@@ -37,7 +37,8 @@ impl Postgrest {
     /// A database with the rows of the plan.
     pub fn new(plan: &SupabasePlan, seed: Seed, changes: Changes) -> Self {
         let (mut store, mut made) = (Store::default(), 0);
-        for (name, rows) in &plan.seed {
+        // Users belong to Auth: the database does not show them.
+        for (name, rows) in plan.seed.iter().filter(|(name, _)| !name.starts_with("auth.")) {
             let Some(table) = store.table_or_new(name) else { continue };
             for row in rows.iter().filter_map(Value::as_object) {
                 let mut row = row.clone();

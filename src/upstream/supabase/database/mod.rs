@@ -9,16 +9,26 @@
 //! every value in the type that it seems to have, so that a project without a schema can be served too.
 
 pub mod array;
+pub mod compile;
 pub mod datetime;
+pub mod ddl;
+pub mod draft;
 pub mod error;
+pub mod expression;
 pub mod input;
 pub mod jsonb;
+pub mod like;
 pub mod numeric;
 pub mod operand;
 pub mod output;
+pub mod policy;
 pub mod range;
 pub mod schema;
+pub mod script;
+pub mod seed;
 pub mod store;
 pub mod table;
+pub mod transaction;
 pub mod types;
 pub mod value;
+pub mod volatile;

@@ -15,10 +15,14 @@ impl Value {
             Self::Null => out.extend_from_slice(b"null"),
             Self::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
             // Writing to memory cannot fail.
-            Self::Int(number) => drop(write!(out, "{number}")),
+            Self::Int(number) => {
+                let _ = write!(out, "{number}");
+            }
             Self::Json(text) | Self::Jsonb(text) => out.extend_from_slice(text.as_bytes()),
             Self::Array(array) => array::write_json(out, array),
-            Self::Uuid(uuid) => drop(write!(out, "\"{uuid}\"")),
+            Self::Uuid(uuid) => {
+                let _ = write!(out, "\"{uuid}\"");
+            }
             Self::Text(text) | Self::Char(text) | Self::Citext(text) => write_json_string(out, text),
             Self::Enum(_, text) => write_json_string(out, text),
             Self::Float4(_) | Self::Float8(_) | Self::Numeric(_) => {
@@ -52,7 +56,9 @@ impl Value {
         match self {
             Self::Null => {}
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Self::Int(number) => drop(write!(out, "{number}")),
+            Self::Int(number) => {
+                let _ = write!(out, "{number}");
+            }
             Self::Float4(number) => write_float(out, &format!("{number:e}"), f64::from(*number), 6),
             Self::Float8(number) => write_float(out, &format!("{number:e}"), *number, 15),
             Self::Numeric(number) => number.write(out),
@@ -60,7 +66,9 @@ impl Value {
                 out.push_str(text);
             }
             Self::Enum(_, label) => out.push_str(label),
-            Self::Uuid(uuid) => drop(write!(out, "{uuid}")),
+            Self::Uuid(uuid) => {
+                let _ = write!(out, "{uuid}");
+            }
             Self::TimestampTz(micros) => datetime::write_moment(out, *micros, true, Style::Text),
             Self::Timestamp(micros) => datetime::write_moment(out, *micros, false, Style::Text),
             Self::Date(days) => datetime::write_date(out, *days),
@@ -68,7 +76,9 @@ impl Value {
             Self::Interval(interval) => interval.write(out),
             Self::Bytea(bytes) => {
                 out.push_str("\\x");
-                bytes.iter().for_each(|byte| drop(write!(out, "{byte:02x}")));
+                for byte in bytes {
+                    let _ = write!(out, "{byte:02x}");
+                }
             }
             Self::Array(array) => array::write(out, array),
             Self::Range(range) => range::write(out, range),

@@ -1,5 +1,7 @@
 //! [`TableDef`]: what a table looks like.
 
+use super::expression::Expr;
+use super::policy::RowSecurity;
 use super::types::ColumnType;
 use std::collections::HashMap;
 use std::fmt;
@@ -35,10 +37,32 @@ pub struct Column {
     pub kind: ColumnType,
     /// Whether it may not be null.
     pub not_null: bool,
+    /// What it is where a write does not say.
+    pub default: Option<Expr>,
+    /// What it always is (`GENERATED ALWAYS AS (…) STORED`).
+    pub computed: Option<Expr>,
+    /// Whether it is `GENERATED ALWAYS AS IDENTITY`: a write may not say what it is.
+    pub always_identity: bool,
+}
+
+impl Column {
+    /// A column that may be null and has no default.
+    pub fn new(name: impl Into<String>, kind: ColumnType) -> Self {
+        Self { name: name.into(), kind, not_null: false, default: None, computed: None, always_identity: false }
+    }
+}
+
+/// A check constraint.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Its name, such as `items_price_check`.
+    pub name: String,
+    /// What must not be false.
+    pub condition: Expr,
 }
 
 /// A primary key or a unique constraint or index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct UniqueKey {
     /// Its name, such as `items_pkey`.
     pub name: String,
@@ -48,6 +72,8 @@ pub struct UniqueKey {
     pub primary: bool,
     /// Whether nulls are the same (`NULLS NOT DISTINCT`).
     pub nulls_same: bool,
+    /// Which rows it is about (`WHERE`), if not all.
+    pub only_where: Option<Expr>,
 }
 
 /// What happens to rows that point at a row that goes, or whose key changes.
@@ -97,13 +123,11 @@ pub struct TableDef {
     pub keys: Vec<UniqueKey>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Its check constraints, by name.
+    pub checks: Vec<Check>,
     /// Its policies, if row-level security is on.
     pub row_security: Option<RowSecurity>,
 }
-
-/// Row-level security: who may see and write which rows.
-#[derive(Clone, Debug, Default)]
-pub struct RowSecurity {}
 
 impl TableDef {
     /// A table without columns.
@@ -115,6 +139,7 @@ impl TableDef {
             places: HashMap::new(),
             keys: Vec::new(),
             foreign_keys: Vec::new(),
+            checks: Vec::new(),
             row_security: None,
         }
     }
@@ -146,6 +171,12 @@ impl TableDef {
             None if self.strict => None,
             None => Some(&ColumnType::Any),
         }
+    }
+
+    /// A column to change, by its name.
+    pub fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
+        let place = self.place(name)?;
+        self.columns.get_mut(place)
     }
 
     /// Adds a column and gives its place.

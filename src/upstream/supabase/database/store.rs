@@ -2,6 +2,8 @@
 
 use super::schema::{ForeignKey, TableDef, TableName};
 use super::table::Table;
+use super::volatile::Volatile;
+use crate::units::Seed;
 use std::collections::BTreeMap;
 
 /// Tables that requests may make.
@@ -10,14 +12,35 @@ const MOST_TABLES: usize = 256;
 pub const MOST_BYTES: u64 = 256 << 20;
 
 /// The database.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Store {
     tables: BTreeMap<String, BTreeMap<String, Table>>,
+    volatile: Volatile,
     strict: bool,
     evicted: u64,
 }
 
 impl Store {
+    /// A database without tables. Generated ids are drawn from the seed.
+    pub fn new(seed: Seed) -> Self {
+        Self { tables: BTreeMap::new(), volatile: Volatile::new(seed), strict: false, evicted: 0 }
+    }
+
+    /// Its random numbers and sequences.
+    pub fn volatile(&self) -> &Volatile {
+        &self.volatile
+    }
+
+    /// Its random numbers and sequences, to add to them.
+    pub fn volatile_mut(&mut self) -> &mut Volatile {
+        &mut self.volatile
+    }
+
+    /// From now on only declared tables exist.
+    pub fn make_strict(&mut self) {
+        self.strict = true;
+    }
+
     /// Whether a schema declares the tables: no others exist then.
     pub fn is_strict(&self) -> bool {
         self.strict

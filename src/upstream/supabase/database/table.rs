@@ -1,5 +1,7 @@
 //! [`Table`]: the rows of one table, with hash indexes for its keys and where requests need more.
 
+use super::expression::{Expr, Function};
+use super::policy::Command;
 use super::schema::{Column, TableDef, TableName, UniqueKey};
 use super::types::ColumnType;
 use super::value::Value;
@@ -154,9 +156,19 @@ impl Table {
     /// A table that nobody declared: it has a primary key `id`, and columns as they are written.
     pub fn undeclared(name: TableName) -> Self {
         let mut definition = TableDef::new(name, false);
-        let id = definition.add_column(Column { name: "id".to_owned(), kind: ColumnType::Any, not_null: true });
-        let key = format!("{}_pkey", definition.name.table);
-        definition.keys.push(UniqueKey { name: key, columns: vec![id], primary: true, nulls_same: false });
+        let uuid = Expr::Cast(Box::new(Expr::Call(Function::GenRandomUuid, Vec::new())), ColumnType::Text);
+        let id = Column { not_null: true, default: Some(uuid), ..Column::new("id", ColumnType::Any) };
+        let id = definition.add_column(id);
+        let name = format!("{}_pkey", definition.name.table);
+        let key = UniqueKey { name, columns: vec![id], primary: true, nulls_same: false, only_where: None };
+        definition.keys.push(key);
+        let now = Some(Expr::Call(Function::Now, Vec::new()));
+        definition.add_column(Column { default: now, ..Column::new("created_at", ColumnType::Any) });
+        if definition.name.table == "holistic_analysis_results" {
+            // Its default in HolisticOS's project; rows that lack it are not found again the same day.
+            let today = Expr::Cast(Box::new(Expr::Call(Function::CurrentDate, Vec::new())), ColumnType::Text);
+            definition.add_column(Column { default: Some(today), ..Column::new("analysis_date", ColumnType::Any) });
+        }
         Self::new(definition)
     }
 
@@ -198,13 +210,15 @@ impl Table {
         if self.definition.strict || self.definition.columns().len() >= MOST_COLUMNS {
             return None;
         }
-        Some(self.definition.add_column(Column { name: column.to_owned(), kind: ColumnType::Any, not_null: false }))
+        Some(self.definition.add_column(Column::new(column, ColumnType::Any)))
     }
 
     /// Whether a request of `identity` sees a row.
     pub fn visible_to(&self, identity: &Identity, row: &Row) -> bool {
-        let _ = row;
-        identity.bypasses_rls() || self.definition.row_security.is_none()
+        match &self.definition.row_security {
+            Some(security) if !identity.bypasses_rls() => security.permits(Command::Select, identity, row),
+            _ => true,
+        }
     }
 
     /// Adds a row as it is; whether it may be there is the caller's business.
@@ -271,6 +285,26 @@ impl Table {
 
     /// The row whose values at these places are the same as the given ones; null is the same as nothing.
     pub fn find_equal(&self, places: &[usize], values: &[&Value]) -> Option<RowNumber> {
+        self.find_equal_where(places, values, &|_, _| true)
+    }
+
+    /// The rows of which [`Table::find_equal`] gives the first.
+    pub fn find_all_equal(&self, places: &[usize], values: &[&Value]) -> Vec<RowNumber> {
+        let found = std::cell::RefCell::new(Vec::new());
+        self.find_equal_where(places, values, &|number, _| {
+            found.borrow_mut().push(number);
+            false
+        });
+        found.into_inner()
+    }
+
+    /// The first such row for which something else holds too.
+    pub fn find_equal_where(
+        &self,
+        places: &[usize],
+        values: &[&Value],
+        also: &dyn Fn(RowNumber, &Row) -> bool,
+    ) -> Option<RowNumber> {
         if values.iter().any(|value| value.is_null()) {
             return None;
         }
@@ -280,8 +314,18 @@ impl Table {
             values => values.iter().try_fold(0_u64, |all, value| Some(combine(all, value.key()?))),
         };
         match self.lookup(places, key?) {
-            Some(numbers) => numbers.iter().copied().find(|number| self.rows.get(number).is_some_and(same)),
-            None => self.rows.iter().find(|(_, row)| same(row)).map(|(number, _)| *number),
+            Some(numbers) => numbers
+                .iter()
+                .copied()
+                .find(|number| self.rows.get(number).is_some_and(|row| same(row) && also(*number, row))),
+            None => self.rows.iter().find(|(number, row)| same(row) && also(**number, row)).map(|(number, _)| *number),
+        }
+    }
+
+    /// Makes sure that look-ups by these columns have an index, once the table is large; there may be no room for it.
+    pub fn ensure_index(&mut self, places: &[usize]) {
+        if self.len() > FEW && self.indexes.len() - self.fixed < MOST_INDEXES {
+            self.add_index(places.to_vec());
         }
     }
 

@@ -188,7 +188,7 @@ enum Given<'s> {
 fn run<'s>(telling: &Telling<'s>, function: &Function, arguments: &Arguments) -> Result<Given<'s>, PgError> {
     match &function.body {
         Body::Template(environment) => {
-            let filled = environment.get_template("body").and_then(|template| template.render(minijinja::Value::from_serialize(&arguments.json)));
+            let filled = environment.get_template("body").and_then(|template| template.render(minijinja::Value::from(minijinja::value::Serde(&arguments.json))));
             let broken = |error: String| {
                 let message = format!("firedrill's rule for {}.{}: {error}", function.schema, function.name);
                 refusals::sql(SqlError::new("XX000", message))
@@ -353,8 +353,7 @@ fn table_of(telling: &Telling<'_>, function: &Function, json: Json) -> Result<Ta
         Returns::Table(columns) => {
             let mut definition = TableDef::new(TableName::new(telling.schema, &function.name), true);
             for (name, kind) in columns {
-                let column = Column { not_null: false, ..column(name, kind) };
-                definition.add_column(column);
+                definition.add_column(Column::new(name, kind.clone()));
             }
             definition
         }
@@ -379,8 +378,4 @@ fn table_of(telling: &Telling<'_>, function: &Function, json: Json) -> Result<Ta
         table.insert(values);
     }
     Ok(table)
-}
-
-fn column(name: &str, kind: &ColumnType) -> Column {
-    Column { name: name.to_owned(), kind: kind.clone(), not_null: false }
 }
