@@ -9,6 +9,7 @@
 pub mod content;
 pub mod event;
 pub mod fault;
+pub mod function;
 pub mod interval;
 pub mod journey;
 pub mod limits;

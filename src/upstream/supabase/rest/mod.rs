@@ -21,6 +21,7 @@ pub mod read;
 mod refusals;
 mod relations;
 mod render;
+pub mod rpc;
 mod scan;
 mod search;
 pub mod viewer;
