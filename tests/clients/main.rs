@@ -18,7 +18,7 @@ use firedrill::model::upstream::{OpenaiPlan, SeedFile, SeedFormat, SupabasePlan,
 use futures_util::future::join_all;
 use matrix::{Cell, Table};
 use programs::{Client, OPENAI, SUPABASE};
-use retries::{Condition, Tellings};
+use retries::{Condition, Party, Tellings, meet};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stage::{Cast, Seen, Stage};
@@ -137,16 +137,27 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
     let environment = stage.environment();
     let keys = json!({"key": environment["SUPABASE_ANON_KEY"], "service_key": environment["SUPABASE_SERVICE_KEY"]});
 
-    let (openai_calls, supabase_calls, openai_told, supabase_told) = tokio::join!(
-        join_all(OPENAI.iter().map(|client| call_openai(client, &stage, &clients))),
-        join_all(SUPABASE.iter().map(|client| call_supabase(client, &stage, &clients, &keys))),
-        join_all(OPENAI.iter().enumerate().map(|(column, client)| {
-            retries::meet(client, column, &openai_conditions, &stage, &clients, json!({}))
-        })),
-        join_all(SUPABASE.iter().enumerate().map(|(column, client)| {
-            retries::meet(client, column, &supabase_conditions, &stage, &clients, keys.clone())
-        })),
+    let nothing = json!({});
+    let openai = Party { conditions: &openai_conditions, stage: &stage, clients: &clients, more: &nothing };
+    let supabase = Party { conditions: &supabase_conditions, stage: &stage, clients: &clients, more: &keys };
+    let met = |party: Party<'_>, long: bool, of: &[Client]| {
+        let clients: Vec<(usize, Client)> = of.iter().copied().enumerate().collect();
+        async move { join_all(clients.iter().map(|(column, client)| meet(&party, client, *column, long))).await }
+    };
+    let ((openai_calls, supabase_calls, (openai_told, supabase_told)), long) = tokio::join!(
+        async {
+            let (openai_calls, supabase_calls) = tokio::join!(
+                join_all(OPENAI.iter().map(|client| call_openai(client, &stage, &clients))),
+                join_all(SUPABASE.iter().map(|client| call_supabase(client, &stage, &clients, &keys))),
+            );
+            // Afterwards, because these mostly wait, and shall not be held up by those that work.
+            let told = tokio::join!(met(openai, false, &OPENAI), met(supabase, false, &SUPABASE));
+            (openai_calls, supabase_calls, told)
+        },
+        met(supabase, true, &SUPABASE),
     );
+    let supabase_told: Vec<Tellings> =
+        supabase_told.into_iter().zip(long).map(|(told, long)| told.and(long)).collect();
     let (seen, _warnings) = stage.end().await;
 
     let tables = [

@@ -107,26 +107,26 @@ pub fn conditions() -> Vec<Condition> {
         ]),
         condition("200, `text/html`", CHAT, body("text/html", "<html>busy</html>"), once("text")),
         condition("200, `{}`", CHAT, body("application/json", "{}"), once("empty object")),
-        timed("no answer within the timeout", CHAT, 0.5, vec![silence()], [
+        timed("no answer within the timeout of 1 s", CHAT, 1.0, vec![silence()], [
             expect("APITimeoutError", 3),
             expect("APITimeoutError", 3),
             expect("APIConnectionTimeoutError", 3),
             expect("APIConnectionTimeoutError", 3),
         ]),
-        timed("headers, then a body 3 s late; timeout 1 s", CHAT, 1.0, vec![stall(0, 3.0)], [
+        timed("headers, then a body 5 s late; timeout 2 s", CHAT, 2.0, vec![stall(0, 5.0)], [
             expect("APITimeoutError", 3),
             expect("APITimeoutError", 3),
             expect("APIConnectionTimeoutError", 3),
             expect("answer", 1),
         ]),
         timed(
-            "stream, a pause of 0.5 s six times; timeout 1 s",
+            "stream, a pause of 0.8 s four times; timeout 2 s",
             STREAM,
-            1.0,
-            (1..=6).map(|n| stall(n * 400, 0.5)).collect(),
+            2.0,
+            (1..=4).map(|n| stall(n * 400, 0.8)).collect(),
             once("stream"),
         ),
-        timed("stream, a pause of 3 s; timeout 1 s", STREAM, 1.0, vec![stall(400, 3.0)], [
+        timed("stream, a pause of 5 s; timeout 2 s", STREAM, 2.0, vec![stall(400, 5.0)], [
             expect("APITimeoutError", 1),
             expect("ReadTimeout", 1),
             expect("stream", 1),

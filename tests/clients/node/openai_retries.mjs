@@ -12,10 +12,11 @@ const running = new AsyncLocalStorage();
 const HELLO = [{ role: "user", content: "hello world" }];
 
 const real = globalThis.setTimeout;
+Error.stackTraceLimit = 20;
 globalThis.setTimeout = (callback, time, ...more) => {
   const context = running.getStore();
-  // Of all timers, only a wait for a retry is this long; the client's own deadline is ten minutes.
-  if (context && time >= 59_000 && time <= 125_000) {
+  // The client's deadlines are timers too; a wait for a retry is set where it decides on one.
+  if (context && new Error().stack.includes("retryRequest")) {
     context.waits.push(time / 1000);
     if (context.shorten) return real(callback, 1, ...more);
   }

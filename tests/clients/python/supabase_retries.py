@@ -2,15 +2,28 @@
 
 import json
 import sys
+import threading
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 
+import postgrest._sync.request_builder
 from harness import emit, shown
 from postgrest import APIError
 from supabase import create_client
 from supabase.lib.client_options import SyncClientOptions
 
 asked = json.load(sys.stdin)
+_now = threading.local()
+
+
+def sleep(seconds):
+    """Stands in for `time.sleep` inside the client."""
+    _now.waits.append(seconds)
+    time.sleep(seconds)
+
+
+postgrest._sync.request_builder.time = types.SimpleNamespace(**{**vars(time), "sleep": sleep})
 
 
 def call(client, ask):
@@ -36,6 +49,7 @@ def call(client, ask):
 
 
 def one(case):
+    _now.waits = []
     options = SyncClientOptions(postgrest_client_timeout=case.get("timeout") or 60)
     client = create_client(case["base"], asked["key"], options)
     begun = time.monotonic()
@@ -47,7 +61,7 @@ def one(case):
         result, why = type(error).__name__, shown(str(error))
         if result == "AuthApiError" and getattr(error, "code", None):
             result += f" {error.code}"
-    emit({"case": case["case"], "outcome": result, "why": why, "elapsed": time.monotonic() - begun})
+    emit({"case": case["case"], "outcome": result, "why": why, "waits": _now.waits, "elapsed": time.monotonic() - begun})
 
 
 with ThreadPoolExecutor(len(asked["cases"])) as pool:
