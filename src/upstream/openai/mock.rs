@@ -3,7 +3,7 @@
 use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
 use super::state::State;
-use super::{chat, embeddings, model_list, models, stream_errors};
+use super::{chat, embeddings, model_list, models, responses, stream_errors};
 use crate::model::fault::StreamError;
 use crate::model::upstream::{OpenaiPlan, Services};
 use crate::units::Seed;
@@ -16,6 +16,12 @@ use serde::Deserialize;
 /// Every call of the API: method, path, what answers it. `{}` in a path stands for one segment, which is handed on.
 const ROUTES: &[(Method, &str, Handler)] = &[
     (Method::POST, "/v1/chat/completions", chat::create),
+    (Method::POST, "/v1/responses", responses::create),
+    (Method::POST, "/v1/responses/input_tokens", responses::input_tokens),
+    (Method::GET, "/v1/responses/{}", responses::retrieve),
+    (Method::DELETE, "/v1/responses/{}", responses::delete),
+    (Method::POST, "/v1/responses/{}/cancel", responses::cancel),
+    (Method::GET, "/v1/responses/{}/input_items", responses::input_items),
     (Method::POST, "/v1/embeddings", embeddings::create),
     (Method::GET, "/v1/models", model_list::list),
     (Method::GET, "/v1/models/{}", model_list::retrieve),
@@ -147,7 +153,7 @@ impl Mock for OpenAi {
     fn stream_error(&self, fault: &StreamError, call: &Call<'_>) -> Option<Bytes> {
         let error = CATALOGUE.iter().find(|error| error.name == fault.error)?;
         let AnswerBody::Full(body) = self.provider_error(error, call).body else { return None };
-        stream_errors::event(call.path, &body, fault, self.state.seed, call.number)
+        stream_errors::event(&self.state, call, &body, fault)
     }
 
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer {

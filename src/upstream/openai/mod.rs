@@ -17,6 +17,7 @@ mod model_list;
 mod models;
 mod pace;
 mod prompt;
+mod responses;
 mod said;
 mod state;
 mod stream;
