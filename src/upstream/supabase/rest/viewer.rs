@@ -1,6 +1,7 @@
 //! [`Viewer`]: who looks, for row-level security.
 
 use crate::upstream::supabase::database::table::{Row, Table};
+use crate::upstream::supabase::identity::Identity;
 
 /// Whoever a request comes from.
 pub trait Viewer {
@@ -9,6 +10,16 @@ pub trait Viewer {
 
     /// Whether a row is to be seen.
     fn sees(&self, table: &Table, row: &Row) -> bool;
+}
+
+impl Viewer for Identity {
+    fn sees_all(&self, table: &Table) -> bool {
+        self.bypasses_rls() || table.definition().row_security.is_none()
+    }
+
+    fn sees(&self, table: &Table, row: &Row) -> bool {
+        table.visible_to(self, row)
+    }
 }
 
 /// Somebody who sees everything.
