@@ -74,7 +74,7 @@ impl Api {
 
     fn ask(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
-        request.bearer_auth("sk-test-0123456789").header("apikey", "key")
+        request.bearer_auth("sk-test-0123456789").header("apikey", "sk-test-0123456789")
     }
 
     async fn chat(&self, body: Value) -> Response {
@@ -128,7 +128,10 @@ async fn the_environment_points_an_app_at_everything() {
             "SAHHA_BASE_URL",
             "SAHHA_URL",
             "SUPABASE_ANON_KEY",
+            "SUPABASE_JWT_SECRET",
             "SUPABASE_KEY",
+            "SUPABASE_PUBLISHABLE_KEY",
+            "SUPABASE_SECRET_KEY",
             "SUPABASE_SERVICE_KEY",
             "SUPABASE_SERVICE_ROLE_KEY",
             "SUPABASE_URL",

@@ -72,7 +72,7 @@ pub(super) fn upstreams(
         let listen = address(out, "supabase", &at, by_url, &mut taken);
         all.push(UpstreamPlan {
             name: "supabase".to_owned(),
-            kind: UpstreamKind::Supabase(SupabasePlan { seed, latency }),
+            kind: UpstreamKind::Supabase(SupabasePlan { seed, latency, ..SupabasePlan::default() }),
             listen,
             tls: supabase.tls,
             source: resolve_source::source(out, "supabase", supabase, &context),

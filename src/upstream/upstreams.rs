@@ -147,7 +147,9 @@ impl Upstreams {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             let mock: Box<dyn Mock> = match &plan.kind {
                 UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
-                UpstreamKind::Supabase(plan) => Box::new(Supabase::new(plan, seed)),
+                UpstreamKind::Supabase(supabase) => {
+                    Box::new(Supabase::new(supabase, seed, &environment::url(plan, address)))
+                }
                 UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
             };
             let notes = Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&shared.clock));
@@ -159,7 +161,7 @@ impl Upstreams {
                 name: plan.name.clone(),
                 address,
                 url: environment::url(plan, address),
-                variables: environment::variables(plan, address),
+                variables: environment::variables(plan, address, seed),
                 upstream,
             });
         }

@@ -3,11 +3,21 @@
 use crate::upstream::answer::Answer;
 use crate::upstream::catalogue::{ProviderError, names};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::borrow::Cow;
 
 const JSON: &str = "application/json; charset=utf-8";
 /// PostgREST tells with every 503 when it will try the database again; clients obey it.
 const RETRY: (&str, &str) = ("retry-after", "1");
+
+/// Why the gateway itself sends a request back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no key.
+    Missing,
+    /// The key is none of the project's.
+    Invalid,
+}
 
 /// A refused or failed request in PostgREST's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,19 +25,21 @@ pub struct PgError {
     /// The status.
     pub status: StatusCode,
     /// A `PGRST…` code or an SQLSTATE.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What happened.
     pub message: String,
     /// More on it.
     pub details: Option<String>,
+    /// More on it that is no text; it stands in the place of the details.
+    pub structure: Option<Box<Value>>,
     /// What might help.
     pub hint: Option<String>,
 }
 
 impl PgError {
     /// An error with a message only.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: None, hint: None }
+    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { status, code: code.into(), message: message.into(), details: None, structure: None, hint: None }
     }
 
     /// The same with details.
@@ -50,9 +62,14 @@ impl PgError {
 
     /// The answer.
     pub fn answer(&self) -> Answer {
-        let body = json!({
-            "code": self.code, "details": self.details, "hint": self.hint, "message": self.message,
-        });
+        let body = match &self.structure {
+            None => json!({
+                "code": self.code, "details": self.details, "hint": self.hint, "message": self.message,
+            }),
+            Some(details) => json!({
+                "code": self.code, "details": details, "hint": self.hint, "message": self.message,
+            }),
+        };
         let mut answer =
             Answer::json(self.status, &body).with("proxy-status", &format!("PostgREST; error={}", self.code));
         answer = answer.with("content-type", JSON);
@@ -61,12 +78,26 @@ impl PgError {
 }
 
 /// The gateway's answer to a request without a key; it has no `code`.
-pub fn missing_key() -> Answer {
+fn missing_key() -> Answer {
     let body = json!({
         "message": "No API key found in request",
         "hint": "No `apikey` request header or url param was found.",
     });
     Answer::json(StatusCode::UNAUTHORIZED, &body)
+}
+
+/// The gateway's answer to a key that it does not take.
+pub fn refused(refused: Refused) -> Answer {
+    match refused {
+        Refused::Missing => missing_key(),
+        Refused::Invalid => Answer::json(
+            StatusCode::UNAUTHORIZED,
+            &json!({
+                "message": "Invalid API key",
+                "hint": "Double check your Supabase `anon` or `service_role` API key.",
+            }),
+        ),
+    }
 }
 
 /// The gateway's answer to a path that no service has.
@@ -123,8 +154,12 @@ pub const CATALOGUE: [ProviderError; 14] = [
     postgrest!(
         "PGRST301",
         401,
-        [("www-authenticate", "Bearer error=\"invalid_token\", error_description=\"JWSError JWSInvalidSignature\"")],
-        "JWSError JWSInvalidSignature"
+        [(
+            "www-authenticate",
+            "Bearer error=\"invalid_token\", error_description=\"No suitable key or wrong key type\""
+        )],
+        "No suitable key or wrong key type",
+        "\"None of the keys was able to decode the JWT\""
     ),
     postgrest!("57014", 500, [], "canceling statement due to statement timeout"),
     postgrest!("53300", 503, [RETRY], "sorry, too many clients already"),
