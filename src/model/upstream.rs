@@ -1,7 +1,7 @@
 //! What the app talks to, as planned: [`UpstreamPlan`].
 
 use super::fault::Delay;
-use super::supabase::{AuthPlan, KeysPlan};
+use super::supabase::{AuthPlan, BucketPlan, FunctionPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -115,6 +115,10 @@ pub struct SupabasePlan {
     pub keys: KeysPlan,
     /// How auth behaves.
     pub auth: AuthPlan,
+    /// Buckets of storage: name → bucket.
+    pub buckets: BTreeMap<String, BucketPlan>,
+    /// Edge functions: name → what it answers.
+    pub edge_functions: BTreeMap<String, FunctionPlan>,
 }
 
 #[cfg(test)]

@@ -92,6 +92,13 @@ pub fn refused(refused: Refused) -> Answer {
     }
 }
 
+/// The answer to GraphQL, as of a project whose extension for it is off.
+pub fn no_graphql() -> Answer {
+    let message = "Could not find the function graphql_public.graphql in the schema cache";
+    let warning = "the Supabase mock has no GraphQL".to_owned();
+    PgError::new(StatusCode::NOT_FOUND, "PGRST202", message).answer().warned(Some(warning))
+}
+
 /// The gateway's answer to a path that no service has.
 pub fn no_route() -> Answer {
     Answer::json(StatusCode::NOT_FOUND, &json!({"message": "no Route matched with those values"}))
