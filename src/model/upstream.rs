@@ -109,6 +109,8 @@ pub struct OpenaiPlan {
 pub struct SupabasePlan {
     /// Rows to begin with: table → rows.
     pub seed: BTreeMap<String, Vec<serde_json::Value>>,
+    /// Files to begin with: a schema and rows. They come before `seed`.
+    pub seed_files: Vec<SeedFile>,
     /// How long a request takes, without any fault.
     pub latency: Delay,
     /// Which keys and tokens are taken.
@@ -119,6 +121,29 @@ pub struct SupabasePlan {
     pub buckets: BTreeMap<String, BucketPlan>,
     /// Edge functions: name → what it answers.
     pub edge_functions: BTreeMap<String, FunctionPlan>,
+}
+
+/// A file that a database begins with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeedFile {
+    /// Its name as written, for messages; of a CSV file it names the table.
+    pub name: String,
+    /// What is in it.
+    pub format: SeedFormat,
+    /// Its text.
+    pub text: String,
+}
+
+/// What is in a file of a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeedFormat {
+    /// SQL: tables, their constraints and policies, and rows.
+    Sql,
+    /// A JSON object of tables, each a list of rows.
+    Json,
+    /// The rows of one table, with a header.
+    Csv,
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use crate::upstream::answer::Answer;
 use crate::upstream::catalogue::{ProviderError, names};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::borrow::Cow;
 
 const JSON: &str = "application/json; charset=utf-8";
 /// PostgREST tells with every 503 when it will try the database again; clients obey it.
@@ -24,19 +25,21 @@ pub struct PgError {
     /// The status.
     pub status: StatusCode,
     /// A `PGRST…` code or an SQLSTATE.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What happened.
     pub message: String,
     /// More on it.
     pub details: Option<String>,
+    /// More on it that is no text; it stands in the place of the details.
+    pub structure: Option<Box<Value>>,
     /// What might help.
     pub hint: Option<String>,
 }
 
 impl PgError {
     /// An error with a message only.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: None, hint: None }
+    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { status, code: code.into(), message: message.into(), details: None, structure: None, hint: None }
     }
 
     /// The same with details.
@@ -59,9 +62,14 @@ impl PgError {
 
     /// The answer.
     pub fn answer(&self) -> Answer {
-        let body = json!({
-            "code": self.code, "details": self.details, "hint": self.hint, "message": self.message,
-        });
+        let body = match &self.structure {
+            None => json!({
+                "code": self.code, "details": self.details, "hint": self.hint, "message": self.message,
+            }),
+            Some(details) => json!({
+                "code": self.code, "details": details, "hint": self.hint, "message": self.message,
+            }),
+        };
         let mut answer =
             Answer::json(self.status, &body).with("proxy-status", &format!("PostgREST; error={}", self.code));
         answer = answer.with("content-type", JSON);
