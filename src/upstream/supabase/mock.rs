@@ -3,7 +3,8 @@
 use super::auth::Auth;
 use super::changes::Changes;
 use super::clock::WallClock;
-use super::errors::{self, CATALOGUE};
+use super::errors;
+use super::failures;
 use super::functions::Functions;
 use super::gatekeeper::Gatekeeper;
 use super::gateway::{self, Service};
@@ -17,7 +18,7 @@ use crate::model::upstream::{Services, SupabasePlan};
 use crate::units::Seed;
 use crate::upstream::answer::{Answer, Call, Mock, Write};
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 const REST: &str = "/rest/v1";
@@ -102,11 +103,25 @@ impl Supabase {
         }
     }
 
+    /// PostgREST forbids nobody in particular with 401, and somebody with 403.
+    fn for_caller(&self, mut answer: Answer, name: &str, call: &Call<'_>) -> Answer {
+        if name == "42501" && !self.is_signed_in(call) {
+            answer.status = StatusCode::UNAUTHORIZED;
+        }
+        answer
+    }
+
     /// Whether the caller is somebody: its role is not the anonymous one.
     fn is_signed_in(&self, call: &Call<'_>) -> bool {
         let identity = self.gatekeeper.admit(call).ok().and_then(|key| self.gatekeeper.identify(call, &key).ok());
         identity.is_some_and(|identity| identity.role != Role::Anon)
     }
+}
+
+/// The table that a request names.
+fn table_of(call: &Call<'_>) -> String {
+    let path = call.path.strip_prefix(REST).map_or("", |path| path.trim_start_matches('/'));
+    path.chars().take(63).collect()
 }
 
 impl Mock for Supabase {
@@ -123,25 +138,16 @@ impl Mock for Supabase {
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
-        let error = CATALOGUE.iter().find(|error| error.name == name)?;
-        let table = call.path.strip_prefix(REST).map_or("", |path| path.trim_start_matches('/'));
-        let table: String = table.chars().take(63).collect();
-        let mut answer = error.answer(&[("table", &table)]);
-        if name == "42501" && !self.is_signed_in(call) {
-            answer.status = StatusCode::UNAUTHORIZED;
-        }
-        Some(answer)
+        failures::named(name, call, &table_of(call)).map(|answer| self.for_caller(answer, name, call))
     }
 
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer {
-        let listed = CATALOGUE.iter().find(|error| error.status == status.as_u16());
-        listed
-            .and_then(|error| self.named_error(error.name, call))
-            .unwrap_or_else(|| Answer::json(status, &json!({"message": status.canonical_reason().unwrap_or("error")})))
+        let service = Service::of(call.path).map(|(service, _)| service);
+        failures::of_status(status, service, call, &table_of(call))
     }
 
     fn too_large(&self) -> Answer {
-        Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &json!({"message": "Request size limit exceeded"}))
+        Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &serde_json::json!({"message": "Request size limit exceeded"}))
     }
 
     fn acknowledge(&self, writes: Vec<Write>) {
