@@ -140,6 +140,8 @@ pub enum SeedFormat {
     Json,
     /// The rows of one table, with a header.
     Csv,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

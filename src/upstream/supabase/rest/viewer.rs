@@ -1,6 +1,7 @@
 //! [`Viewer`]: who looks, for row-level security.
 
 use crate::upstream::supabase::database::table::{Row, Table};
+use crate::upstream::supabase::identity::Identity;
 
 /// Whoever a request comes from.
 pub trait Viewer {
@@ -11,16 +12,12 @@ pub trait Viewer {
     fn sees(&self, table: &Table, row: &Row) -> bool;
 }
 
-/// Somebody who sees everything.
-#[derive(Clone, Copy, Debug)]
-pub struct Everybody;
-
-impl Viewer for Everybody {
-    fn sees_all(&self, _table: &Table) -> bool {
-        true
+impl Viewer for Identity {
+    fn sees_all(&self, table: &Table) -> bool {
+        self.bypasses_rls() || table.definition().row_security.is_none()
     }
 
-    fn sees(&self, _table: &Table, _row: &Row) -> bool {
-        true
+    fn sees(&self, table: &Table, row: &Row) -> bool {
+        table.visible_to(self, row)
     }
 }
