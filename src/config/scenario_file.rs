@@ -157,7 +157,7 @@ pub(super) struct SupabaseFile {
     pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// Files that the database begins with: SQL, JSON, CSV.
-    pub(super) seed: Option<OneOrMany<Spanned<String>>>,
+    pub(super) seed: Option<Spanned<OneOrMany<String>>>,
     /// The real service to pass requests through to.
     pub(super) pass_through: Option<Spanned<String>>,
     /// The file that keeps what passes through.
