@@ -209,7 +209,7 @@ mod tests {
 
     fn pace(every: ModelPace) -> Pace {
         let plan = PacePlan { every, embeddings: Delay::constant(ms(30)), ..PacePlan::default() };
-        Pace::new(&OpenaiPlan { pace: Some(plan), ..OpenaiPlan::default() }, Seed(4))
+        Pace::new(&OpenaiPlan { pace: Some(Box::new(plan)), ..OpenaiPlan::default() }, Seed(4))
     }
 
     fn work(model: &'static str, number: u64, prompt_tokens: u64, in_flight: u64) -> Work {
@@ -300,7 +300,7 @@ mod tests {
             ..ModelPace::default()
         };
         let plan = PacePlan { every, capacity: Some(1), ..PacePlan::default() };
-        let pace = Pace::new(&OpenaiPlan { pace: Some(plan), ..OpenaiPlan::default() }, Seed(4));
+        let pace = Pace::new(&OpenaiPlan { pace: Some(Box::new(plan)), ..OpenaiPlan::default() }, Seed(4));
         let ask = |number| pace.queued(pace.timing(work("gpt-4o", number, 0, 1)), 51).first();
         assert_eq!((ask(0), ask(1), ask(2)), (ms(500), ms(1_500), ms(2_500)));
         tokio::time::advance(ms(2_500)).await;
