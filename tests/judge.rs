@@ -114,7 +114,12 @@ fn plan(seconds: u64) -> Plan {
         seed: Seed(1),
         target: TargetPlan::Url { url: "http://127.0.0.1:1".into(), pid: Some(1) },
         headers: BTreeMap::new(),
-        upstreams: vec![UpstreamPlan { name: "stub".into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None }],
+        upstreams: vec![UpstreamPlan {
+            name: "stub".into(),
+            kind: UpstreamKind::Stub { answer: 404 },
+            listen: None,
+            tls: false,
+        }],
         load: LoadPlan::Closed {
             users: 50,
             ramp_up: secs(0),
@@ -326,7 +331,7 @@ impl Run {
             when: FaultMatch::default(),
             share: Share::ALL,
             window,
-            inject: Injection::Abort(Abort { error: None, status: Some(503), headers: BTreeMap::new(), body: None }),
+            inject: Injection::Abort(Abort { error: None, status: Some(503), ..Abort::default() }),
         });
         self
     }

@@ -32,6 +32,7 @@ fn openai() -> UpstreamPlan {
         name: "openai".into(),
         kind: UpstreamKind::Openai(OpenaiPlan { latency: constant(0), ..OpenaiPlan::default() }),
         listen: None,
+        tls: false,
     }
 }
 
@@ -41,6 +42,7 @@ fn supabase(rows: Value) -> UpstreamPlan {
         name: "supabase".into(),
         kind: UpstreamKind::Supabase(SupabasePlan { seed, latency: constant(0), ..SupabasePlan::default() }),
         listen: None,
+        tls: false,
     }
 }
 
@@ -102,7 +104,12 @@ async fn an_address_in_use_is_named_with_what_to_do() {
 
 #[tokio::test]
 async fn the_environment_points_an_app_at_everything() {
-    let stub = |name: &str| UpstreamPlan { name: name.into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None };
+    let stub = |name: &str| UpstreamPlan {
+        name: name.into(),
+        kind: UpstreamKind::Stub { answer: 404 },
+        listen: None,
+        tls: false,
+    };
     let (upstreams, _events) = start(&[openai(), supabase(json!({})), stub("sahha"), stub("mail-api")]).await;
     let environment = upstreams.environment();
     assert_eq!(

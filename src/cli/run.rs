@@ -81,6 +81,7 @@ fn load(args: &RunArgs) -> Result<Loaded, config::ConfigError> {
         },
         env: &|name| std::env::var(name).ok(),
         provider_errors: &upstream::known_errors,
+        check_template: &upstream::check_template,
     })
 }
 

@@ -1,13 +1,17 @@
 //! What the app talks to: [`UpstreamPlan`].
 
 use super::collector::Collector;
-use super::resolve_faults;
-use super::scenario_file::{SupabaseFile, TargetFile, UpstreamsFile};
+use super::delay_file::DelayFile;
+use super::request::World;
+use super::resolve_content;
+use super::resolve_delay::delay;
+use super::resolve_limits;
+use super::resolve_pace;
+use super::scenario_file::{SupabaseFile, TargetFile, UpstreamFile, UpstreamsFile};
 use super::template;
-use crate::model::fault::{Delay, DelayShape};
+use crate::model::fault::Delay;
 use crate::model::plan::TargetPlan;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
-use crate::units::Span;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
@@ -26,6 +30,7 @@ pub(super) fn upstreams(
     written: Option<&Spanned<UpstreamsFile>>,
     target: &TargetPlan,
     folder: Option<&Path>,
+    world: &World<'_>,
 ) -> Vec<UpstreamPlan> {
     let by_url = matches!(target, TargetPlan::Url { .. });
     let Some(written) = written else {
@@ -34,31 +39,30 @@ pub(super) fn upstreams(
         } else {
             let openai = UpstreamKind::Openai(OpenaiPlan::default());
             let supabase = UpstreamKind::Supabase(SupabasePlan::default());
-            vec![
-                UpstreamPlan { name: "openai".to_owned(), kind: openai, listen: None },
-                UpstreamPlan { name: "supabase".to_owned(), kind: supabase, listen: None },
-            ]
+            vec![UpstreamPlan::new("openai", openai), UpstreamPlan::new("supabase", supabase)]
         };
     };
     let file = written.get_ref();
     let mut taken = HashMap::new();
     let mut all = Vec::new();
     if let Some(openai) = &file.openai {
-        let latency =
-            openai.get_ref().latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
+        let files = &openai.get_ref().content;
+        let content = files.iter().filter_map(|file| resolve_content::read(out, file, folder, world)).collect();
+        let plan = OpenaiPlan { content, ..openai_plan(out, openai.get_ref()) };
         let at =
             Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
         let listen = address(out, "openai", &at, by_url, &mut taken);
         all.push(UpstreamPlan {
             name: "openai".to_owned(),
-            kind: UpstreamKind::Openai(OpenaiPlan { latency }),
+            kind: UpstreamKind::Openai(plan),
             listen,
+            tls: openai.get_ref().tls,
         });
     }
     if let Some(supabase) = &file.supabase {
         let span = supabase.span();
         let supabase: &SupabaseFile = supabase.get_ref();
-        let latency = supabase.latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
+        let latency = latency(out, supabase.latency.as_ref());
         let seed = supabase.seed.as_ref().map_or_else(BTreeMap::new, |seed| seed_rows(out, seed, folder));
         let at = Address { listen: supabase.listen.as_ref(), fixed: supabase.fixed, span };
         let listen = address(out, "supabase", &at, by_url, &mut taken);
@@ -66,6 +70,7 @@ pub(super) fn upstreams(
             name: "supabase".to_owned(),
             kind: UpstreamKind::Supabase(SupabasePlan { seed, latency }),
             listen,
+            tls: supabase.tls,
         });
     }
     for (name, stub) in &file.stub {
@@ -76,12 +81,28 @@ pub(super) fn upstreams(
         let answer = stub.get_ref().answer.as_ref().map_or(200, |status| out.number(status, "`answer`", 200, 599));
         let at = Address { listen: stub.get_ref().listen.as_ref(), fixed: stub.get_ref().fixed, span: stub.span() };
         let listen = address(out, name.get_ref(), &at, by_url, &mut taken);
-        all.push(UpstreamPlan { name: name.get_ref().clone(), kind: UpstreamKind::Stub { answer }, listen });
+        let kind = UpstreamKind::Stub { answer };
+        all.push(UpstreamPlan { name: name.get_ref().clone(), kind, listen, tls: stub.get_ref().tls });
     }
     all
 }
 
-const NONE: Delay = Delay { mean: Span::from_secs(0), jitter: Span::from_secs(0), shape: DelayShape::Constant };
+fn latency(out: &mut Collector, written: Option<&Spanned<DelayFile>>) -> Delay {
+    written.map_or(Delay::NONE, |written| delay(out, written.get_ref(), written.span()))
+}
+
+fn openai_plan(out: &mut Collector, file: &UpstreamFile) -> OpenaiPlan {
+    if let (Some(latency), Some(_)) = (&file.latency, &file.pace) {
+        out.error(latency.span(), "`latency` and `pace` both say how long an answer takes")
+            .help("`pace` is by tokens, `latency` one delay per answer: leave one of them away");
+    }
+    OpenaiPlan {
+        latency: latency(out, file.latency.as_ref()),
+        pace: file.pace.as_ref().map(|pace| resolve_pace::pace(out, pace)),
+        limits: file.limits.as_ref().map(|limits| resolve_limits::limits(out, limits.get_ref())).unwrap_or_default(),
+        ..OpenaiPlan::default()
+    }
+}
 
 struct Address<'a> {
     listen: Option<&'a Spanned<String>>,

@@ -1,14 +1,11 @@
 //! [`ScenarioFile`]: a scenario as typed. Every key is optional here unless nothing can be said without it; what is
 //! missing or wrong is found, all of it, when it is resolved. Defaults stand at the keys.
 
-use super::fault_profile_file::DelayFile;
-use super::value::{Node, OneOrMany, Quantity};
+use super::delay_file::DelayFile;
+use super::openai_file::{LimitsFile, PaceFile};
+use super::value::{Node, OneOrMany, Quantity, Table};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use toml::Spanned;
-
-/// A table whose keys are free, each with its place.
-pub(super) type Table<T> = BTreeMap<Spanned<String>, T>;
 
 /// A scenario.
 #[derive(Debug, Deserialize)]
@@ -89,7 +86,17 @@ pub(super) struct UpstreamFile {
     /// Listen there for an app that firedrill starts, too.
     #[serde(default)]
     pub(super) fixed: bool,
+    /// Serve over TLS, with a certificate of the run's own test CA.
+    #[serde(default)]
+    pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
+    /// At once, if absent.
+    pub(super) pace: Option<Spanned<PaceFile>>,
+    /// Generous ones that refuse nothing, if absent.
+    pub(super) limits: Option<Spanned<LimitsFile>>,
+    /// Files of content rules.
+    #[serde(default)]
+    pub(super) content: Vec<Spanned<String>>,
 }
 
 /// `upstreams.supabase`
@@ -99,6 +106,8 @@ pub(super) struct SupabaseFile {
     pub(super) listen: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) fixed: bool,
+    #[serde(default)]
+    pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// A JSON file: an object of tables, each a list of rows.
     pub(super) seed: Option<Spanned<String>>,
@@ -111,6 +120,8 @@ pub(super) struct StubFile {
     pub(super) listen: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) fixed: bool,
+    #[serde(default)]
+    pub(super) tls: bool,
     /// 200 if absent.
     pub(super) answer: Option<Spanned<i64>>,
 }

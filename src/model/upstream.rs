@@ -1,6 +1,9 @@
 //! What the app talks to, as planned: [`UpstreamPlan`].
 
+use super::content::ContentFile;
 use super::fault::Delay;
+use super::limits::LimitsPlan;
+use super::pace::PacePlan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,13 +17,16 @@ pub struct UpstreamPlan {
     pub kind: UpstreamKind,
     /// A fixed address for apps that run elsewhere; otherwise a free port of loopback.
     pub listen: Option<SocketAddr>,
+    /// Whether it is served over TLS, with a certificate of the run's own test CA.
+    #[serde(default)]
+    pub tls: bool,
 }
 
 impl UpstreamPlan {
-    /// An upstream on a free port of loopback.
+    /// An upstream on a free port of loopback, without TLS.
     #[must_use]
     pub fn new(name: impl Into<String>, kind: UpstreamKind) -> Self {
-        Self { name: name.into(), kind, listen: None }
+        Self { name: name.into(), kind, listen: None, tls: false }
     }
 }
 
@@ -39,12 +45,70 @@ pub enum UpstreamKind {
     },
 }
 
+impl UpstreamKind {
+    /// The services that such a provider is made of.
+    #[must_use]
+    pub const fn services(&self) -> Services {
+        match self {
+            Self::Openai(_) => Services::OPENAI,
+            Self::Supabase(_) => Services::SUPABASE,
+            Self::Stub { .. } => Services(&[]),
+        }
+    }
+}
+
+/// The services of a provider: name → the paths that belong to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Services(&'static [(&'static str, &'static [&'static str])]);
+
+impl Services {
+    /// By the paths of OpenAI's API (WIRE-openai §1).
+    pub const OPENAI: Self = Self(&[
+        ("chat", &["/v1/chat"]),
+        ("responses", &["/v1/responses"]),
+        ("embeddings", &["/v1/embeddings"]),
+        ("models", &["/v1/models"]),
+        ("completions", &["/v1/completions"]),
+        ("moderations", &["/v1/moderations"]),
+    ]);
+
+    /// By the prefixes that Supabase's gateway routes by (WIRE-supabase §1).
+    pub const SUPABASE: Self = Self(&[
+        ("rest", &["/rest/v1", "/rest-admin/v1"]),
+        ("auth", &["/auth/v1"]),
+        ("storage", &["/storage/v1"]),
+        ("functions", &["/functions/v1"]),
+        ("realtime", &["/realtime/v1"]),
+        ("graphql", &["/graphql/v1"]),
+        ("pg", &["/pg"]),
+        ("analytics", &["/analytics/v1"]),
+    ]);
+
+    /// The service of which `path` is a path, or below one of whose paths it lies.
+    #[must_use]
+    pub fn of(self, path: &str) -> Option<&'static str> {
+        let holds = |own: &str| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.0.iter().find(|(_, paths)| paths.iter().any(|own| holds(own))).map(|(name, _)| *name)
+    }
+
+    /// Their names.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(name, _)| *name)
+    }
+}
+
 /// The OpenAI mock as planned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OpenaiPlan {
-    /// How long a completion takes before its first byte, without any fault.
+    /// How long a completion takes before its first byte, without any fault and without a pace.
     pub latency: Delay,
+    /// How fast tokens come, if `latency` shall not be all.
+    pub pace: Option<PacePlan>,
+    /// What may be used per minute and in all.
+    pub limits: LimitsPlan,
+    /// What it says, before the rules that are built in.
+    pub content: Vec<ContentFile>,
 }
 
 /// The Supabase mock as planned.
@@ -55,4 +119,22 @@ pub struct SupabasePlan {
     pub seed: BTreeMap<String, Vec<serde_json::Value>>,
     /// How long a request takes, without any fault.
     pub latency: Delay,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_belongs_to_the_service_that_it_lies_below() {
+        let (openai, supabase) = (Services::OPENAI, Services::SUPABASE);
+        assert_eq!(openai.of("/v1/chat/completions"), Some("chat"));
+        assert_eq!(openai.of("/v1/completions"), Some("completions"));
+        assert_eq!(openai.of("/v1/models"), Some("models"));
+        assert_eq!(openai.of("/v1/modelsx"), None);
+        assert_eq!(supabase.of("/auth/v1/token"), Some("auth"));
+        assert_eq!(supabase.of("/rest-admin/v1/ready"), Some("rest"));
+        assert_eq!(supabase.of("/"), None);
+        assert_eq!(UpstreamKind::Stub { answer: 200 }.services().of("/auth/v1"), None);
+    }
 }

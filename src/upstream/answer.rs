@@ -1,5 +1,6 @@
 //! What passes between the server and a mock: [`Call`] in, [`Answer`] out, and [`Mock`], which every upstream is.
 
+use crate::model::fault::StreamError;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_TYPE, HeaderName};
@@ -80,7 +81,8 @@ pub enum AnswerBody {
     Full(Bytes),
     /// Piece by piece, made while it is sent so that an unread stream costs no memory.
     Stream(Box<dyn Iterator<Item = Piece> + Send>),
-    /// None: the connection changes its protocol (status 101).
+    /// None: the connection changes its protocol. The status is 101, `upgrade` names the protocol (`websocket` if it
+    /// is not set), and the future ends with the upstream. A client that did not ask for it gets 426.
     Upgrade(Takeover),
 }
 
@@ -186,6 +188,12 @@ pub trait Mock: Send + Sync {
     /// The provider's error of this name; `None` if it has none of that name.
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer>;
 
+    /// The event, or events, by which this provider reports an error inside a stream that began well; `None` if it
+    /// has no error of that name, or no streams on that path.
+    fn stream_error(&self, _fault: &StreamError, _call: &Call<'_>) -> Option<Bytes> {
+        None
+    }
+
     /// The error that this provider gives with such a status.
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer;
 
@@ -195,8 +203,23 @@ pub trait Mock: Send + Sync {
     /// Takes note of rows whose writing was acknowledged to the app.
     fn acknowledge(&self, _writes: Vec<Write>) {}
 
+    /// What was planned for it and has no effect, such as limits for a model that it does not know.
+    fn ineffective(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What the mock holds, for people who look.
     fn state(&self) -> serde_json::Value {
         serde_json::Value::Null
+    }
+
+    /// The names of pages that it has under `/__firedrill/`, beside `healthz` and `state`.
+    fn pages(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The page of this name, with a whole body.
+    fn page(&self, _name: &str) -> Option<Answer> {
+        None
     }
 }

@@ -5,21 +5,33 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 
 /// The OpenAI key given to the app; the mock takes any.
 const OPENAI_KEY: &str = "sk-firedrill-0000000000000000000000000000";
 
 /// The base URL of an upstream as its clients want it.
-pub fn url(kind: &UpstreamKind, address: SocketAddr) -> String {
-    match kind {
-        UpstreamKind::Openai(_) => format!("http://{address}/v1"),
-        UpstreamKind::Supabase(_) | UpstreamKind::Stub { .. } => format!("http://{address}"),
+pub fn url(plan: &UpstreamPlan, address: SocketAddr) -> String {
+    let scheme = if plan.tls { "https" } else { "http" };
+    match &plan.kind {
+        UpstreamKind::Openai(_) => format!("{scheme}://{address}/v1"),
+        UpstreamKind::Supabase(_) | UpstreamKind::Stub { .. } => format!("{scheme}://{address}"),
     }
+}
+
+/// The variables that make an app trust the CA whose certificate is in this file (an absolute path), for OpenSSL and
+/// what builds on it (`SSL_CERT_FILE`; also Go, and rustls with the system's roots), Python's requests, curl, and
+/// Node.js. All but Node's replace the certificates that the app trusts otherwise: over TLS it then reaches our
+/// upstreams and nothing else.
+#[must_use]
+pub fn trust(ca: &Path) -> BTreeMap<String, String> {
+    let names = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
+    names.into_iter().map(|name| (name.to_owned(), ca.display().to_string())).collect()
 }
 
 /// The variables for one upstream.
 pub fn variables(plan: &UpstreamPlan, address: SocketAddr) -> BTreeMap<String, String> {
-    let url = url(&plan.kind, address);
+    let url = url(plan, address);
     let pairs: Vec<(String, String)> = match &plan.kind {
         UpstreamKind::Openai(_) => {
             vec![("OPENAI_BASE_URL".into(), url), ("OPENAI_API_KEY".into(), OPENAI_KEY.into())]

@@ -8,6 +8,8 @@ use super::openai::{self, OpenAi};
 use super::serve::{Shared, Upstream};
 use super::stub::Stub;
 use super::supabase::{self, Supabase};
+use super::tasks::Tasks;
+use super::tls::{Authority, TlsError};
 use crate::fault::Engine;
 use crate::model::event::EventSink;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
@@ -17,8 +19,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::DropGuard;
 
 /// Why the upstreams could not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,14 @@ pub enum UpstreamError {
         address: SocketAddr,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// An upstream that shall be served over TLS cannot be.
+    #[error("upstream `{upstream}` cannot be served over TLS: {reason}")]
+    Tls {
+        /// Which upstream.
+        upstream: String,
+        /// What went wrong.
+        reason: String,
     },
 }
 
@@ -65,8 +74,9 @@ struct Listening {
 pub struct Upstreams {
     listening: Vec<Listening>,
     clock: Arc<OnceLock<RunClock>>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    /// The certificate of the run's test CA, if any upstream is served over TLS.
+    ca: Option<String>,
+    tasks: Tasks,
     _stop_on_drop: DropGuard,
 }
 
@@ -96,12 +106,32 @@ impl Upstreams {
             bound.push((plan, listener, address));
         }
 
-        let stop = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        let shared = Shared { engine, events, clock: Arc::new(OnceLock::new()), inbound: Arc::new(Inbound::new()) };
+        let mut authority = None;
+        let mut acceptors = Vec::with_capacity(bound.len());
+        for (plan, _, address) in &bound {
+            let fail = |error: TlsError| UpstreamError::Tls { upstream: plan.name.clone(), reason: error.to_string() };
+            acceptors.push(if plan.tls {
+                let authority = match &mut authority {
+                    Some(authority) => authority,
+                    none => none.insert(Authority::new().map_err(fail)?),
+                };
+                Some(authority.acceptor(address.ip()).map_err(fail)?)
+            } else {
+                None
+            });
+        }
+
+        let tasks = Tasks::new();
+        let shared = Shared {
+            engine,
+            events,
+            clock: Arc::new(OnceLock::new()),
+            inbound: Arc::new(Inbound::new()),
+            tasks: tasks.clone(),
+        };
         let clock = Arc::clone(&shared.clock);
         let mut listening = Vec::with_capacity(bound.len());
-        for (index, (plan, listener, address)) in bound.into_iter().enumerate() {
+        for (index, ((plan, listener, address), tls)) in bound.into_iter().zip(acceptors).enumerate() {
             let mock: Box<dyn Mock> = match &plan.kind {
                 UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
                 UpstreamKind::Supabase(plan) => Box::new(Supabase::new(plan, seed)),
@@ -109,23 +139,24 @@ impl Upstreams {
             };
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             let upstream = Arc::new(Upstream::new(plan.name.clone(), index, mock, shared.clone()));
-            tasks.spawn(accept(listener, Arc::clone(&upstream), tasks.clone(), stop.clone()));
+            tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));
             listening.push(Listening {
                 name: plan.name.clone(),
                 address,
-                url: environment::url(&plan.kind, address),
+                url: environment::url(plan, address),
                 variables: environment::variables(plan, address),
                 upstream,
             });
         }
-        Ok(Self { listening, clock, tasks, _stop_on_drop: stop.clone().drop_guard(), stop })
+        let ca = authority.as_ref().map(Authority::pem);
+        Ok(Self { listening, clock, ca, _stop_on_drop: tasks.stop.clone().drop_guard(), tasks })
     }
 
     /// From now on requests are counted and faults hit, on the run's clock. Only the first call has an effect.
     pub fn begin(&self, clock: RunClock) {
         if self.clock.set(clock).is_ok() {
             let upstreams: Vec<_> = self.listening.iter().map(|l| Arc::clone(&l.upstream)).collect();
-            self.tasks.spawn(roll_every_second(upstreams, clock, self.stop.clone()));
+            self.tasks.spawn(roll_every_second(upstreams, clock));
         }
     }
 
@@ -147,13 +178,20 @@ impl Upstreams {
         self.listening.iter().flat_map(|listening| listening.variables.clone()).collect()
     }
 
+    /// The certificate (PEM) of the test CA that vouches for the upstreams with TLS; `None` if there are none. Whoever
+    /// starts the app writes it to a file and adds [`trust`] to the app's environment.
+    #[must_use]
+    pub fn ca(&self) -> Option<&str> {
+        self.ca.as_deref()
+    }
+
     /// Ends every connection at once, also hung ones, gives the addresses back, and sends the last counts.
     pub async fn shutdown(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.stop.cancel();
+        self.tasks.tracker.close();
+        self.tasks.tracker.wait().await;
         for listening in &self.listening {
-            listening.upstream.tally().flush();
+            listening.upstream.notes().tally().flush();
         }
     }
 
@@ -163,16 +201,11 @@ impl Upstreams {
 }
 
 /// Sends each second's counts soon after it is over, also when nothing else comes.
-async fn roll_every_second(upstreams: Vec<Arc<Upstream>>, clock: RunClock, stop: CancellationToken) {
+async fn roll_every_second(upstreams: Vec<Arc<Upstream>>, clock: RunClock) {
     loop {
-        let next = clock.instant(Offset::from_secs(clock.now().second() + 1));
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep_until(next) => {}
-        }
+        tokio::time::sleep_until(clock.instant(Offset::from_secs(clock.now().second() + 1))).await;
         for upstream in &upstreams {
-            upstream.tally().roll(&clock);
+            upstream.notes().tally().roll(&clock);
         }
     }
 }

@@ -288,6 +288,7 @@ fn plan(name: &str, sims: &[Sim], users: u32, ramp: u64, hold: u64, faults: Vec<
                 name: "openai".into(),
                 kind: UpstreamKind::Openai(OpenaiPlan { latency: constant(600), ..OpenaiPlan::default() }),
                 listen: None,
+                tls: false,
             },
             UpstreamPlan {
                 name: "supabase".into(),
@@ -297,8 +298,9 @@ fn plan(name: &str, sims: &[Sim], users: u32, ramp: u64, hold: u64, faults: Vec<
                     ..SupabasePlan::default()
                 }),
                 listen: None,
+                tls: false,
             },
-            UpstreamPlan { name: "sahha".into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None },
+            UpstreamPlan { name: "sahha".into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None, tls: false },
         ],
         load: LoadPlan::Closed {
             users,
@@ -343,7 +345,7 @@ fn rule(name: &str, from: u64, until: Option<u64>, inject: Injection) -> FaultRu
 }
 
 fn abort(error: &str, status: u16) -> Injection {
-    Injection::Abort(Abort { error: Some(error.into()), status: Some(status), headers: BTreeMap::new(), body: None })
+    Injection::Abort(Abort { error: Some(error.into()), status: Some(status), ..Abort::default() })
 }
 
 /// Three significant digits, as the recording histogram keeps.

@@ -50,6 +50,8 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
         },
         effort: request.reasoning_effort.as_ref().map(|Str(effort)| Cow::Borrowed(&**effort)),
         key: call.number,
+        path: call.path,
+        body: call.body,
     };
     state.inference.check(&prompt).map_err(|bad| match bad.tool {
         None => invalid(&bad.message, Some("response_format"), None),
@@ -65,10 +67,14 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     }
     let choices = request.n.and_then(|n| u64::try_from(n).ok()).unwrap_or(1);
     let reserved = prompt_tokens + prompt.max_tokens.unwrap_or(0).saturating_mul(choices);
+    let timing =
+        state.pace.timing(Work { model: named.model, number: call.number, prompt_tokens, in_flight: call.in_flight });
     let grant = state.limits.admit(call, named.model, reserved)?;
     let mut reply = state.inference.reply(&prompt, prompt_tokens, choices);
+    // Choices are made side by side: the longest counts. Reasoning is in the time to the first token.
+    let longest = reply.choices.iter().map(|said| said.tokens - said.reasoning_tokens).max().unwrap_or(0);
+    let timing = state.pace.queued(timing, longest);
 
-    let timing = state.pace.timing(Work { number: call.number, prompt_tokens, in_flight: call.in_flight });
     let identity = Identity {
         id: identifier("chatcmpl-", state.seed, call.number).into(),
         created: jiff::Timestamp::now().as_second(),
@@ -100,7 +106,6 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
         answer.body = AnswerBody::Stream(Box::new(stream::events(identity, reply, options, timing)));
         answer
     } else {
-        let longest = reply.choices.iter().map(|said| said.tokens).max().unwrap_or(0);
         chat_body::whole(&identity, &reply, legacy, logprobs).delayed(timing.whole(longest))
     };
     answer.tokens_in = usage.prompt;

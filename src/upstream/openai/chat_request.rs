@@ -55,7 +55,6 @@ pub struct Str<'a>(#[serde(borrow)] pub Cow<'a, str>);
 /// The request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct Request<'a> {
     #[serde(borrow)]
     pub model: Option<Str<'a>>,
@@ -119,7 +118,6 @@ pub struct Request<'a> {
 
 /// A message.
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct Message<'a> {
     #[serde(borrow)]
     pub role: Cow<'a, str>,
@@ -139,7 +137,6 @@ pub struct Message<'a> {
 
 /// A call that the model asked for before.
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct Call<'a> {
     #[serde(borrow)]
     pub id: Cow<'a, str>,
@@ -149,7 +146,6 @@ pub struct Call<'a> {
 
 /// The function of a call with its arguments.
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct Called<'a> {
     #[serde(borrow)]
     pub name: Cow<'a, str>,
@@ -167,7 +163,6 @@ pub enum Content<'a> {
 
 /// A part of what a message says.
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct Part<'a> {
     #[serde(borrow)]
     pub r#type: Option<Str<'a>>,
@@ -181,7 +176,6 @@ pub struct Part<'a> {
 
 /// A picture.
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct Image<'a> {
     #[serde(borrow)]
     pub detail: Option<Str<'a>>,
@@ -189,7 +183,6 @@ pub struct Image<'a> {
 
 /// `stream_options`
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct StreamOptions {
     pub include_usage: Option<bool>,
     pub include_obfuscation: Option<bool>,
@@ -207,7 +200,6 @@ pub enum Stop {
 
 /// A tool.
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct Tool<'a> {
     #[serde(borrow)]
     pub r#type: Option<Str<'a>>,
@@ -217,7 +209,6 @@ pub struct Tool<'a> {
 
 /// A function.
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct Function<'a> {
     #[serde(borrow)]
     pub name: Option<Str<'a>>,
@@ -230,7 +221,6 @@ pub struct Function<'a> {
 
 /// `response_format`
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct ResponseFormat<'a> {
     #[serde(borrow)]
     pub r#type: Option<Str<'a>>,
@@ -240,7 +230,6 @@ pub struct ResponseFormat<'a> {
 
 /// `response_format.json_schema`
 #[derive(Deserialize)]
-#[expect(missing_docs, reason = "the names are the API's")]
 pub struct JsonSchema<'a> {
     #[serde(borrow)]
     pub name: Option<Str<'a>>,

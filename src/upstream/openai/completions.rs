@@ -185,6 +185,8 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
             stop: stop.clone(),
             effort: None,
             key: call.number,
+            path: call.path,
+            body: call.body,
         };
         let reply = state.inference.reply(&prompt, *tokens, choices);
         usage.completion += reply.usage.completion;
@@ -192,13 +194,16 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
         let echoed = request.echo == Some(true);
         said.extend(reply.choices.into_iter().map(|said| Line { echo: echoed.then(|| text.clone()), said }));
     }
-    let timing = state.pace.timing(Work { number: call.number, prompt_tokens, in_flight: call.in_flight });
+    let timing =
+        state.pace.timing(Work { model: named.model, number: call.number, prompt_tokens, in_flight: call.in_flight });
     let identity = Identity {
         id: identifier("cmpl-", state.seed, call.number).into(),
         created: jiff::Timestamp::now().as_second(),
         model: named.answers_as.into(),
         tier: "default",
     };
+    let longest = said.iter().map(|line| line.said.tokens).max().unwrap_or(0);
+    let timing = state.pace.queued(timing, longest);
     let mut answer = if request.stream == Some(true) {
         let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
         let mut answer = Answer::text(StatusCode::OK, "text/event-stream; charset=utf-8", "");
@@ -206,7 +211,6 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
         answer.body = AnswerBody::Stream(Box::new(events(identity, said, usage, include_usage, timing)));
         answer
     } else {
-        let longest = said.iter().map(|line| line.said.tokens).max().unwrap_or(0);
         let choices = said.iter().enumerate().map(|(index, line)| Choice {
             text: line.text(),
             index,

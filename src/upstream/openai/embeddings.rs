@@ -132,7 +132,7 @@ fn embed(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
         AnswerBody::Stream(Box::new(pieces.map(Piece::from)))
     };
     answer.tokens_in = tokens;
-    let work = Work { number: call.number, prompt_tokens: tokens, in_flight: call.in_flight };
+    let work = Work { model: named.model, number: call.number, prompt_tokens: tokens, in_flight: call.in_flight };
     answer.delay = state.pace.timing(work).first();
     Ok(grant.dress(answer))
 }

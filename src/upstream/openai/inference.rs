@@ -6,7 +6,7 @@ use super::content::Content;
 use super::models::Reasoning;
 use super::prefixes::{Places, Prefixes};
 use super::prompt::{Format, Prompt, ToolChoice, Turn};
-use super::said::{Finish, Reply, Said, Scripted, Spoken, ToolCall, Usage};
+use super::said::{Finish, Reply, Said, Script, Scripted, Spoken, ToolCall, Usage};
 use super::schemas::Schemas;
 use super::tokens::Tokens;
 use super::tools;
@@ -143,10 +143,14 @@ impl Inference {
 
     /// Answers a prompt that passed [`Inference::check`], `choices` times.
     pub fn reply(&self, prompt: &Prompt<'_>, prompt_tokens: u64, choices: u64) -> Reply {
-        let scripted = self.content.answer(prompt);
-        let mut warning = None;
+        let Script { says, finish, mut warning } = self.content.answer(prompt);
         let choices: Vec<Said> = (0..choices)
-            .map(|choice| self.say(prompt, prompt_tokens, scripted.as_ref(), choice, &mut warning))
+            .map(|choice| {
+                let said = self.say(prompt, prompt_tokens, says.as_ref(), choice, &mut warning);
+                // A rule may say why an answer ends, unless it was really cut.
+                let finish = finish.filter(|_| said.finish != Finish::Length).unwrap_or(said.finish);
+                Said { finish, ..said }
+            })
             .collect();
         // Prompt caching came with gpt-4o; shorter prompts are never cached.
         let caches = prompt.named.model.encoding == super::models::Encoding::O200k && prompt_tokens >= 1_024;

@@ -3,11 +3,13 @@
 use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
 use super::state::State;
-use super::{chat, completions, embeddings, model_list, models, moderations};
-use crate::model::upstream::OpenaiPlan;
+use super::{chat, completions, embeddings, model_list, models, moderations, stream_errors};
+use crate::model::fault::StreamError;
+use crate::model::upstream::{OpenaiPlan, Services};
 use crate::units::Seed;
-use crate::upstream::answer::{Answer, Call, Mock};
+use crate::upstream::answer::{Answer, AnswerBody, Call, Mock};
 use crate::upstream::catalogue::ProviderError;
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 
@@ -28,12 +30,23 @@ type Handler = fn(&State, &Call<'_>, &str) -> Answer;
 #[derive(Debug)]
 pub struct OpenAi {
     state: State,
+    /// Models that the plan speaks of and that are none.
+    strangers: Vec<String>,
 }
 
 impl OpenAi {
     /// A mock that behaves as planned.
     pub fn new(plan: &OpenaiPlan, seed: Seed) -> Self {
-        Self { state: State::new(plan, seed) }
+        let paced = plan.pace.iter().flat_map(|pace| pace.models.keys()).map(|name| ("pace", name));
+        let limited = plan.limits.models.keys().map(|name| ("limits", name));
+        let strangers = paced
+            .chain(limited)
+            .filter(|(_, name)| models::find(name).is_none())
+            .map(|(key, name)| {
+                format!("`{name}` under `{key}` is no model that the OpenAI mock knows: it has no effect")
+            })
+            .collect();
+        Self { state: State::new(plan, seed), strangers }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
@@ -67,14 +80,26 @@ impl OpenAi {
         identifier("req_", self.state.seed.derive("request"), call.number)
     }
 
-    fn provider_error(&self, error: &ProviderError, call: &Call<'_>) -> Answer {
-        #[derive(Deserialize)]
-        struct Asked {
-            model: Option<String>,
+    /// An answer that failed before it was admitted, counted against the limits.
+    fn counted(&self, answer: Answer, call: &Call<'_>) -> Answer {
+        // Refusals have counted themselves; a gateway in front of the API and a wrong key never get to the limits.
+        let counts = call.method == Method::POST
+            && answer.status.as_u16() >= 400
+            && !matches!(answer.status.as_u16(), 401 | 429 | 502 | 504);
+        let asked = if counts { asked_model(call) } else { None };
+        match asked.as_deref().and_then(models::find) {
+            Some(named) => self.state.limits.failed(call, named.model, answer),
+            None => answer,
         }
-        let asked = serde_json::from_slice::<Asked>(call.body).ok().and_then(|asked| asked.model);
-        // Names come from outside and go into the error: a real name is short.
-        let asked: String = asked.as_deref().unwrap_or("gpt-4o").chars().take(100).collect();
+    }
+
+    fn provider_error(&self, error: &ProviderError, call: &Call<'_>) -> Answer {
+        let asked = asked_model(call).unwrap_or_else(|| "gpt-4o".to_owned());
+        if let (name @ ("rate_limit" | "rate_limit_tokens"), Some(named)) = (error.name, models::find(&asked)) {
+            let tokens = call.body.len() as u64 / 4;
+            let answer = self.state.limits.as_if_over(name == "rate_limit_tokens", named.model, tokens);
+            return self.dressed(answer, call);
+        }
         let context = models::find(&asked).map_or(128_000, |named| named.model.context);
         let tokens = if error.name == "context_length_exceeded" { context + 1 } else { call.body.len() as u64 / 4 };
         let answer = error.answer(&[
@@ -89,6 +114,17 @@ impl OpenAi {
     }
 }
 
+/// The model that a body names, cut to what goes into an error: names come from outside, and a real one is short.
+fn asked_model(call: &Call<'_>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Asked<'a> {
+        #[serde(borrow)]
+        model: Option<std::borrow::Cow<'a, str>>,
+    }
+    let asked = serde_json::from_slice::<Asked<'_>>(call.body).ok()?.model?;
+    Some(asked.chars().take(100).collect())
+}
+
 /// What `{}` of a route's path stands for in a call's path: nothing (but a match) in a route without it.
 fn segment<'a>(route: &str, path: &'a str) -> Option<&'a str> {
     let Some((before, after)) = route.split_once("{}") else { return (route == path).then_some("") };
@@ -97,25 +133,44 @@ fn segment<'a>(route: &str, path: &'a str) -> Option<&'a str> {
 }
 
 impl Mock for OpenAi {
+    fn service(&self, path: &str) -> Option<&'static str> {
+        Services::OPENAI.of(path)
+    }
+
     fn answer(&self, call: &Call<'_>) -> Answer {
-        self.dressed(self.route(call), call)
+        self.dressed(self.counted(self.route(call), call), call)
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
-        CATALOGUE.iter().find(|error| error.name == name).map(|error| self.provider_error(error, call))
+        let error = CATALOGUE.iter().find(|error| error.name == name)?;
+        Some(self.counted(self.provider_error(error, call), call))
+    }
+
+    fn stream_error(&self, fault: &StreamError, call: &Call<'_>) -> Option<Bytes> {
+        let error = CATALOGUE.iter().find(|error| error.name == fault.error)?;
+        let AnswerBody::Full(body) = self.provider_error(error, call).body else { return None };
+        stream_errors::event(call.path, &body, fault, self.state.seed, call.number)
     }
 
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer {
         if let Some(error) = CATALOGUE.iter().find(|error| error.status == status.as_u16()) {
-            return self.provider_error(error, call);
+            return self.counted(self.provider_error(error, call), call);
         }
         let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
         let message = status.canonical_reason().unwrap_or("error");
-        self.dressed(errors::envelope(status, kind, message, None, None), call)
+        self.dressed(self.counted(errors::envelope(status, kind, message, None, None), call), call)
     }
 
     fn too_large(&self) -> Answer {
         let message = "Request body is larger than 32 MB.";
         errors::envelope(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message, None, None)
+    }
+
+    fn ineffective(&self) -> Vec<String> {
+        self.strangers.clone()
+    }
+
+    fn state(&self) -> serde_json::Value {
+        serde_json::json!({"limits": self.state.limits.state()})
     }
 }

@@ -31,8 +31,10 @@ mod schema;
 mod schemas;
 mod state;
 mod stream;
+mod stream_errors;
 mod tokens;
 mod tools;
 
+pub use content::check_template;
 pub use errors::ERROR_NAMES;
 pub use mock::OpenAi;

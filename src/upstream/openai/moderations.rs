@@ -101,7 +101,7 @@ fn moderate(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     let grant = state.limits.admit(call, named.model, 0)?;
     let id = identifier("modr-", state.seed, call.number);
     let answer = Answer::json(StatusCode::OK, &Body { id, model: named.answers_as, results });
-    let work = Work { number: call.number, prompt_tokens: 0, in_flight: call.in_flight };
+    let work = Work { model: named.model, number: call.number, prompt_tokens: 0, in_flight: call.in_flight };
     Ok(grant.dress(answer.delayed(state.pace.timing(work).first())))
 }
 

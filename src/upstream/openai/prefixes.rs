@@ -101,7 +101,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_long_beginning_seen_before_is_cached_for_a_while() {
         let (tokens, prefixes) = (Tokens::new(), Prefixes::new());
-        let system = "Every plan begins with a good night. ".repeat(200);
+        let system = "Every plan begins with a good night. ".repeat(400);
         let length = tokens.of(Encoding::O200k, &system);
         let ask = |texts: &[&str]| prefixes.cached(&places(&tokens, texts));
         assert_eq!(ask(&[&system, "one"]), 0);

@@ -115,6 +115,10 @@ pub struct Prompt<'a> {
     pub effort: Option<Cow<'a, str>>,
     /// What every draw for this request depends on besides the seed: the call's number.
     pub key: u64,
+    /// The path that was called, for rules that tell the APIs apart.
+    pub path: &'a str,
+    /// The request as sent, for rules that look at its other fields.
+    pub body: &'a [u8],
 }
 
 impl Prompt<'_> {

@@ -13,6 +13,17 @@ pub enum Scripted {
     Calls(Vec<(String, String)>),
 }
 
+/// What the rules say to a prompt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Script {
+    /// What is said; `None` if no rule fits.
+    pub says: Option<Scripted>,
+    /// Why a text ends, if not because it is complete.
+    pub finish: Option<Finish>,
+    /// Why a rule that fits could not be used.
+    pub warning: Option<String>,
+}
+
 /// A text with its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spoken {

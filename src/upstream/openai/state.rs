@@ -26,9 +26,9 @@ impl State {
         let seed = seed.derive("openai");
         Self {
             seed,
-            limits: Limits::default(),
+            limits: Limits::new(&plan.limits),
             pace: Pace::new(plan, seed),
-            inference: Inference::new(Content::new(), seed),
+            inference: Inference::new(Content::new(&plan.content, seed), seed),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::value::Cell;
 use super::write::Writing;
 use crate::fault::draw_delay;
 use crate::model::fault::Delay;
-use crate::model::upstream::SupabasePlan;
+use crate::model::upstream::{Services, SupabasePlan};
 use crate::units::Seed;
 use crate::upstream::answer::{Answer, Call, Mock, Write};
 use base64::Engine as _;
@@ -55,7 +55,13 @@ impl Supabase {
                 table.insert(values);
             }
         }
-        Self { latency: *latency, store: RwLock::new(store), ledger: Mutex::default(), seed, made: Mutex::new(made) }
+        Self {
+            latency: latency.clone(),
+            store: RwLock::new(store),
+            ledger: Mutex::default(),
+            seed,
+            made: Mutex::new(made),
+        }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
@@ -168,6 +174,10 @@ fn is_signed_in(call: &Call<'_>) -> bool {
 }
 
 impl Mock for Supabase {
+    fn service(&self, path: &str) -> Option<&'static str> {
+        Services::SUPABASE.of(path)
+    }
+
     fn answer(&self, call: &Call<'_>) -> Answer {
         let delay = draw_delay(&self.latency, self.seed.derive("latency"), &[call.number]);
         self.route(call).delayed(delay)

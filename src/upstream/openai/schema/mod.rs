@@ -44,7 +44,10 @@ impl Schema {
             .should_validate_formats(true)
             .build(&root.value())
             // A reference that leads nowhere is said in other words.
-            .map_err(|error| strict.clone().err().unwrap_or_else(|| format!("{error}.")))?;
+            .map_err(|error| {
+                let lost = strict.clone().err().filter(|why| why.contains("reference to component"));
+                lost.unwrap_or_else(|| format!("{error}."))
+            })?;
         Ok(Self { root, validator, strict })
     }
 
