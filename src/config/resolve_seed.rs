@@ -26,16 +26,17 @@ pub(super) struct Seed {
 }
 
 /// Reads the files of a seed.
-pub(super) fn seed(out: &mut Collector, written: &OneOrMany<Spanned<String>>, folder: Option<&Path>) -> Seed {
-    let names = match written {
+pub(super) fn seed(out: &mut Collector, written: &Spanned<OneOrMany<String>>, folder: Option<&Path>) -> Seed {
+    let span = written.span();
+    let names = match written.get_ref() {
         OneOrMany::One(name) => std::slice::from_ref(name),
         OneOrMany::Many(names) => names.as_slice(),
     };
     let mut seed = Seed::default();
     for name in names {
-        if let Some(file) = read(out, name, folder) {
+        if let Some(file) = read(out, name, &span, folder) {
             if file.format == SeedFormat::Json {
-                users(out, &file, name.span(), &mut seed.auth);
+                users(out, &file, span.clone(), &mut seed.auth);
             }
             seed.files.push(file);
         }
@@ -43,15 +44,15 @@ pub(super) fn seed(out: &mut Collector, written: &OneOrMany<Spanned<String>>, fo
     seed
 }
 
-fn read(out: &mut Collector, name: &Spanned<String>, folder: Option<&Path>) -> Option<SeedFile> {
-    let written = name.get_ref();
-    let extension = Path::new(written).extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+fn read(out: &mut Collector, written: &str, span: &Range<usize>, folder: Option<&Path>) -> Option<SeedFile> {
+    let extension =
+        Path::new(written).extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
     let format = match extension.as_deref() {
         Some("sql") => SeedFormat::Sql,
         Some("json") => SeedFormat::Json,
         Some("csv") => SeedFormat::Csv,
         _ => {
-            out.error(name.span(), format!("`{written}` is no seed")).help(WHAT);
+            out.error(span.clone(), format!("`{written}` is no seed")).help(WHAT);
             return None;
         }
     };
@@ -60,16 +61,16 @@ fn read(out: &mut Collector, name: &Spanned<String>, folder: Option<&Path>) -> O
     if !path.is_file()
         && let Some(text) = builtin::text(&builtin::SEEDS, written)
     {
-        return Some(SeedFile { name: written.clone(), format, text: text.to_owned() });
+        return Some(SeedFile { name: written.to_owned(), format, text: text.to_owned() });
     }
     let mut text = String::new();
     let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_SEED + 1).read_to_string(&mut text));
     let title = match read {
         Err(error) => format!("cannot read `{written}`: {error}"),
         Ok(length) if length as u64 > MAX_SEED => format!("`{written}` is larger than 64 MiB"),
-        Ok(_) => return Some(SeedFile { name: written.clone(), format, text }),
+        Ok(_) => return Some(SeedFile { name: written.to_owned(), format, text }),
     };
-    out.error(name.span(), title)
+    out.error(span.clone(), title)
         .help(WHAT)
         .help("its path counts from the scenario's folder, or from the working folder");
     None

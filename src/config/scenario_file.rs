@@ -106,7 +106,7 @@ pub(super) struct SupabaseFile {
     pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// Files that the database begins with: SQL, JSON, CSV.
-    pub(super) seed: Option<OneOrMany<Spanned<String>>>,
+    pub(super) seed: Option<Spanned<OneOrMany<String>>>,
 }
 
 /// `upstreams.stub.NAME`

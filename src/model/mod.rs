@@ -8,6 +8,7 @@
 
 pub mod event;
 pub mod fault;
+pub mod function;
 pub mod interval;
 pub mod journey;
 pub mod memory_group;

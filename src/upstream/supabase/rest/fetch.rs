@@ -65,6 +65,26 @@ impl Context<'_> {
         Ok(Page { numbers: self.cut(node, self.sorted(node, numbers)?), total })
     }
 
+    /// Of rows that a function gave, those that are wanted.
+    ///
+    /// # Errors
+    /// As [`Context::page`].
+    pub fn page_of(&self, node: &Node<'_>, numbers: Vec<RowNumber>) -> Result<Page, PgError> {
+        let mut kept = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            if let Some(row) = node.table.row(number)
+                && self.fulfils(node, row)?
+            {
+                kept.push(number);
+            }
+        }
+        let total = kept.len();
+        if node.grouped {
+            return Ok(Page { numbers: kept, total });
+        }
+        Ok(Page { numbers: self.cut(node, self.sorted(node, kept)?), total })
+    }
+
     /// The rows that a write is about.
     ///
     /// # Errors
@@ -101,16 +121,19 @@ impl Context<'_> {
         Ok(chosen)
     }
 
+    /// Whether a row is wanted, and to be seen.
     fn passes(&self, node: &Node<'_>, row: &Row) -> Result<bool, PgError> {
+        let hidden = !self.viewer.sees_all(node.table) && !self.viewer.sees(node.table, row);
+        if hidden { Ok(false) } else { self.fulfils(node, row) }
+    }
+
+    fn fulfils(&self, node: &Node<'_>, row: &Row) -> Result<bool, PgError> {
         let embedded =
             |number: usize| -> Result<bool, PgError> { Ok(!self.related(&node.children[number], row)?.is_empty()) };
         for predicate in &node.predicates {
             if predicate.holds(row, &embedded)? != Some(true) {
                 return Ok(false);
             }
-        }
-        if !self.viewer.sees_all(node.table) && !self.viewer.sees(node.table, row) {
-            return Ok(false);
         }
         for (number, child) in node.children.iter().enumerate() {
             if child.inner && !embedded(number)? {

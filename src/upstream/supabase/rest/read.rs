@@ -3,6 +3,7 @@
 use super::super::database::schema::TableName;
 use super::super::database::store::Store;
 use super::super::database::table::{RowNumber, Table};
+use super::super::database::value::Value;
 use super::super::errors::PgError;
 use super::grammar::ast::Query;
 use super::grammar::{self, Parameters};
@@ -210,6 +211,64 @@ impl Telling<'_> {
     pub fn chosen(&self, table: &Table, query: &Query) -> Result<Vec<RowNumber>, PgError> {
         let predicates = plan::predicates(table.definition(), &query.rows.conditions)?;
         self.with_context(table, |context| context.chosen(table, &predicates))
+    }
+
+    /// The rows of a table that a query chooses, in its order.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn numbers(&self, table: &Table, query: &Query) -> Result<Vec<RowNumber>, PgError> {
+        self.with_context(table, |context| {
+            let context = Context { max_rows: None, ..*context };
+            let node = plan::plan(context, table, &Query { select: Vec::new(), ..query.clone() }, true)?;
+            Ok(context.page(&node, false)?.numbers)
+        })
+    }
+
+    /// The first thing that a query tells of each of these rows.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn first_column(&self, table: &Table, numbers: &[RowNumber], query: &Query) -> Result<Vec<Value>, PgError> {
+        self.with_context(table, |context| {
+            // What a function does inside is not bound by how PostgREST is set.
+            let context = Context { max_rows: None, aggregates: true, ..*context };
+            let node = plan::plan(context, table, query, false)?;
+            let told = context.told(&node, numbers)?;
+            Ok(told.into_iter().filter_map(|row| row.into_iter().next()).map(|(_, value)| value).collect())
+        })
+    }
+
+    /// Tells rows that a function gave, as far as a query wants them: the body, how many there are in it, and how
+    /// many there would be without limit and offset.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn tell_given(
+        &self,
+        table: &Table,
+        query: &Query,
+        numbers: Vec<RowNumber>,
+        media: Media,
+        head: bool,
+    ) -> Result<(Vec<u8>, usize, usize), PgError> {
+        self.with_context(table, |context| {
+            let node = plan::plan(*context, table, query, true)?;
+            let page = context.page_of(&node, numbers)?;
+            let (body, given) = told(context, &node, &page.numbers, media, head)?;
+            Ok((body, given, page.total))
+        })
+    }
+
+    /// A row of nulls.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn nulls(&self, table: &Table, query: &Query) -> Result<Vec<u8>, PgError> {
+        self.with_context(table, |context| {
+            let node = plan::plan(*context, table, query, true)?;
+            context.nulls(&node)
+        })
     }
 
     /// PGRST205 for a table of this schema.

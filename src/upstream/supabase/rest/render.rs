@@ -120,7 +120,23 @@ impl Context<'_> {
         if node.grouped { Ok(self.groups(node, numbers)?.len()) } else { Ok(numbers.len()) }
     }
 
-    fn told(&self, node: &Node<'_>, numbers: &[RowNumber]) -> Result<Vec<Told>, PgError> {
+    /// A row without values, as JSON.
+    ///
+    /// # Errors
+    /// As [`Context::json`].
+    pub fn nulls(&self, node: &Node<'_>) -> Result<Vec<u8>, PgError> {
+        let mut cells = Vec::new();
+        self.cells(&mut cells, node, None)?;
+        let mut out = Vec::new();
+        write_told(&mut out, cells.into_iter().map(settled).collect(), Style::Json);
+        Ok(out)
+    }
+
+    /// Rows as names and values.
+    ///
+    /// # Errors
+    /// As [`Context::json`].
+    pub fn told(&self, node: &Node<'_>, numbers: &[RowNumber]) -> Result<Vec<Told>, PgError> {
         if node.grouped {
             return self.groups(node, numbers);
         }
