@@ -102,7 +102,8 @@ fn the_scenarios_faults_and_those_of_the_command_line_hit() {
     let profile = folder.path().join("down.toml");
     let fault = "[[fault]]\nupstream = \"openai\"\ninject.abort = { error = \"server_error\" }\n";
     std::fs::write(&profile, fault).unwrap();
-    let ask = r#"exec 3<>/dev/tcp/${OPENAI_BASE_URL:7:-3}; printf 'GET /v1/models HTTP/1.0\r\n\r\n' >&3; head -n 1 <&3"#;
+    let ask =
+        r#"exec 3<>/dev/tcp/${OPENAI_BASE_URL:7:-3}; printf 'GET /v1/models HTTP/1.0\r\n\r\n' >&3; head -n 1 <&3"#;
     let ask = ask.replace("${OPENAI_BASE_URL:7:-3}", "127.0.0.1/$port");
     let script = format!("address=${{OPENAI_BASE_URL#http://127.0.0.1:}}; port=${{address%/v1}}; {ask}");
     let faults = ["--faults", profile.to_str().unwrap(), "--", "bash", "-c", &script];

@@ -57,7 +57,9 @@ fn supabase_kind() -> UpstreamKind {
 }
 
 async fn call_openai(client: &Client, stage: &Stage, clients: &Path) -> Vec<Told> {
-    client.run(clients, "calls", json!({"base": stage.url(&calls(client)), "failing": stage.url(&failing(client))})).await
+    client
+        .run(clients, "calls", json!({"base": stage.url(&calls(client)), "failing": stage.url(&failing(client))}))
+        .await
 }
 
 async fn call_supabase(client: &Client, stage: &Stage, clients: &Path, keys: &Value) -> Vec<Told> {
@@ -86,7 +88,8 @@ fn table_of_calls(title: &'static str, text: &'static str, clients: &[Client], t
             Cell::Short(String::new(), told.why.clone())
         }
     };
-    let cells = names.iter().map(|name| (format!("`{name}`"), columns.iter().map(|told| cell(told.get(name))).collect()));
+    let cells =
+        names.iter().map(|name| (format!("`{name}`"), columns.iter().map(|told| cell(told.get(name))).collect()));
     Table { title, rows: "call", text, clients: clients.to_vec(), cells: cells.collect() }
 }
 
@@ -156,8 +159,7 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
         },
         met(supabase, true, &SUPABASE),
     );
-    let supabase_told: Vec<Tellings> =
-        supabase_told.into_iter().zip(long).map(|(told, long)| told.and(long)).collect();
+    let supabase_told: Vec<Tellings> = supabase_told.into_iter().zip(long).map(|(told, long)| told.and(long)).collect();
     let (seen, _warnings) = stage.end().await;
 
     let tables = [
@@ -169,7 +171,8 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
     hold_against_the_document(&matrix::document(&tables));
 }
 
-const CALLS: &str = "Each row is one case of the programs in [`tests/clients`](../tests/clients), where its name finds it.";
+const CALLS: &str =
+    "Each row is one case of the programs in [`tests/clients`](../tests/clients), where its name finds it.";
 const FAILURES: &str = "\
 What the client does by itself: the class of what comes out, and how many requests the mock received. The retries were
 waited for, except where a cell says how many seconds apart they are: there the client asked its clock for that wait,
@@ -186,7 +189,12 @@ fn hold_against_the_document(measured: &str) {
         .lines()
         .filter(|line| !measured.lines().any(|other| other == *line))
         .map(|line| format!("- {line}"))
-        .chain(measured.lines().filter(|line| !committed.lines().any(|other| other == *line)).map(|line| format!("+ {line}")))
+        .chain(
+            measured
+                .lines()
+                .filter(|line| !committed.lines().any(|other| other == *line))
+                .map(|line| format!("+ {line}")),
+        )
         .collect();
     assert!(
         differing.is_empty() && committed == measured,

@@ -95,7 +95,9 @@ impl Client {
         assert!(output.status.success(), "{} {program}: {}\n{complaint}", self.id, output.status);
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{} {program}: {error}: {line}", self.id)))
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{} {program}: {error}: {line}", self.id))
+            })
             .collect()
     }
 }

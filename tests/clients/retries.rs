@@ -70,7 +70,9 @@ pub struct Condition {
 impl Condition {
     /// Whether a client takes so long over it that it had better begin early.
     pub fn is_long(&self) -> bool {
-        self.expected.iter().any(|expected| matches!(expected.wait, Wait::Of(waits) if waits.iter().sum::<f64>() > 10.0))
+        self.expected
+            .iter()
+            .any(|expected| matches!(expected.wait, Wait::Of(waits) if waits.iter().sum::<f64>() > 10.0))
     }
 }
 
@@ -164,7 +166,13 @@ impl Tellings {
     }
 
     /// Each condition's cell.
-    pub fn verdicts(&self, client: &Client, column: usize, conditions: &[Condition], seen: &BTreeMap<String, Seen>) -> Vec<Verdict> {
+    pub fn verdicts(
+        &self,
+        client: &Client,
+        column: usize,
+        conditions: &[Condition],
+        seen: &BTreeMap<String, Seen>,
+    ) -> Vec<Verdict> {
         let nothing = Seen::default();
         conditions
             .iter()

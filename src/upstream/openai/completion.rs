@@ -17,6 +17,8 @@ pub struct Identity {
     pub created: i64,
     /// The snapshot that answers.
     pub model: Arc<str>,
+    /// The `service_tier` that served it.
+    pub tier: &'static str,
 }
 
 /// The `usage` object of completions (WIRE-openai §5).

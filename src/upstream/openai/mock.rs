@@ -3,7 +3,7 @@
 use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
 use super::state::State;
-use super::{chat, embeddings, model_list, models, responses, stream_errors};
+use super::{chat, completions, embeddings, model_list, models, moderations, responses, stream_errors};
 use crate::model::fault::StreamError;
 use crate::model::upstream::{OpenaiPlan, Services};
 use crate::units::Seed;
@@ -23,6 +23,8 @@ const ROUTES: &[(Method, &str, Handler)] = &[
     (Method::POST, "/v1/responses/{}/cancel", responses::cancel),
     (Method::GET, "/v1/responses/{}/input_items", responses::input_items),
     (Method::POST, "/v1/embeddings", embeddings::create),
+    (Method::POST, "/v1/completions", completions::create),
+    (Method::POST, "/v1/moderations", moderations::create),
     (Method::GET, "/v1/models", model_list::list),
     (Method::GET, "/v1/models/{}", model_list::retrieve),
 ];

@@ -32,7 +32,10 @@ pub fn result(function: Aggregate, kind: &ColumnType) -> Result<ColumnType, PgEr
         (Aggregate::Avg, Int2 | Int4 | Int8 | Numeric(_)) => Numeric(None),
         (Aggregate::Sum | Aggregate::Avg, Interval) => Interval,
         (Aggregate::Sum | Aggregate::Avg, _) => return missing(),
-        (Aggregate::Min | Aggregate::Max, Bool | Uuid | Json | Jsonb | Bytea | Range(_) | TsVector | Vector(_) | Other(_)) => {
+        (
+            Aggregate::Min | Aggregate::Max,
+            Bool | Uuid | Json | Jsonb | Bytea | Range(_) | TsVector | Vector(_) | Other(_),
+        ) => {
             return missing();
         }
         (Aggregate::Min | Aggregate::Max, Varchar(_)) => ColumnType::Text,

@@ -235,7 +235,8 @@ fn candidates(table: &Table, predicates: &[Predicate]) -> Option<Vec<RowNumber>>
         let (place, keys) = predicate.equalities()?;
         keys.into_iter().map(|key| table.lookup(&[place], key)).collect::<Option<Vec<_>>>()
     };
-    let best = predicates.iter().filter_map(listed).min_by_key(|lists| lists.iter().map(|list| list.len()).sum::<usize>())?;
+    let best =
+        predicates.iter().filter_map(listed).min_by_key(|lists| lists.iter().map(|list| list.len()).sum::<usize>())?;
     let mut numbers: Vec<RowNumber> = best.iter().flat_map(|list| list.iter().copied()).collect();
     if best.len() > 1 {
         numbers.sort_unstable();

@@ -280,12 +280,7 @@ fn child<'s>(
     Ok(Child { name, relation: Some(relation), node, inner: item.inner })
 }
 
-fn field_output(
-    context: Context<'_>,
-    table: &TableDef,
-    alias: &str,
-    item: &FieldItem,
-) -> Result<Output, PgError> {
+fn field_output(context: Context<'_>, table: &TableDef, alias: &str, item: &FieldItem) -> Result<Output, PgError> {
     let named = |default: &str| item.alias.clone().unwrap_or_else(|| default.to_owned());
     if item.aggregate.is_some() && !context.aggregates {
         let message = "Use of aggregate functions is not allowed";
@@ -294,13 +289,23 @@ fn field_output(
     let star = item.field.name == "*" && item.field.path.is_empty();
     if let (true, Some(function)) = (star, item.aggregate) {
         let cast = result_cast(context, &ColumnType::Int8, item)?;
-        return Ok(Output::Aggregate { name: named(function.name()), function, argument: None, cast, functional: false });
+        return Ok(Output::Aggregate {
+            name: named(function.name()),
+            function,
+            argument: None,
+            cast,
+            functional: false,
+        });
     }
     if star {
         return Ok(Output::Star);
     }
     // `rel(count)`: PostgreSQL takes a column that is none for a function of the row.
-    if item.field.name == "count" && item.field.path.is_empty() && item.aggregate.is_none() && table.column("count").is_none() {
+    if item.field.name == "count"
+        && item.field.path.is_empty()
+        && item.aggregate.is_none()
+        && table.column("count").is_none()
+    {
         let kind = ColumnType::Int8;
         let cast = item.cast.as_ref().map(|cast| cast::target(context.store, &kind, cast)).transpose()?;
         let function = Aggregate::Count;
@@ -419,7 +424,9 @@ impl<'s> Node<'s> {
         self.outputs.iter().any(|output| match (output, child) {
             (Output::Star, None) => field.path.is_empty(),
             (Output::Field { value, .. }, None) => value.field() == field,
-            (Output::Spread(number), Some(child)) if *number == child => self.children[child].node.groups_by(None, field),
+            (Output::Spread(number), Some(child)) if *number == child => {
+                self.children[child].node.groups_by(None, field)
+            }
             _ => false,
         })
     }
@@ -458,9 +465,8 @@ impl<'s> Node<'s> {
 
 fn related_order(origin: &str, target: &str) -> PgError {
     let message = format!("A related order on '{target}' is not possible");
-    PgError::new(StatusCode::BAD_REQUEST, "PGRST118", message).details(format!(
-        "'{origin}' and '{target}' do not form a many-to-one or one-to-one relationship"
-    ))
+    PgError::new(StatusCode::BAD_REQUEST, "PGRST118", message)
+        .details(format!("'{origin}' and '{target}' do not form a many-to-one or one-to-one relationship"))
 }
 
 fn ungrouped(alias: &str, column: &str) -> PgError {

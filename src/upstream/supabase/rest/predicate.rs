@@ -229,10 +229,9 @@ fn test(filter: &Filter, kind: &ColumnType) -> Result<Test, PgError> {
             Ok(Test::Distinct(operand(kind, text)?))
         }
         Operation::Search(how, config, text) => {
-            let searchable = matches!(
-                kind,
-                ColumnType::Any | ColumnType::TsVector | ColumnType::Json | ColumnType::Jsonb
-            ) || kind.is_text();
+            let searchable =
+                matches!(kind, ColumnType::Any | ColumnType::TsVector | ColumnType::Json | ColumnType::Jsonb)
+                    || kind.is_text();
             if !searchable {
                 return Err(match config {
                     None => refusals::no_function("to_tsvector", &kind.name()),
@@ -305,7 +304,9 @@ fn pattern_test(
 }
 
 fn containment_test(operator: SimpleOperator, text: &str, kind: &ColumnType) -> Result<Test, PgError> {
-    use SimpleOperator::{Adjacent, ContainedIn, Contains, NotLeftOf, NotRightOf, Overlaps, StrictlyLeft, StrictlyRight};
+    use SimpleOperator::{
+        Adjacent, ContainedIn, Contains, NotLeftOf, NotRightOf, Overlaps, StrictlyLeft, StrictlyRight,
+    };
     let symbol = match operator {
         Contains => "@>",
         ContainedIn => "<@",
@@ -345,11 +346,7 @@ impl Predicate {
     ///
     /// # Errors
     /// What PostgreSQL only finds while it runs (22025).
-    pub fn holds(
-        &self,
-        row: &Row,
-        embedded: &dyn Fn(usize) -> Result<bool, PgError>,
-    ) -> Result<Option<bool>, PgError> {
+    pub fn holds(&self, row: &Row, embedded: &dyn Fn(usize) -> Result<bool, PgError>) -> Result<Option<bool>, PgError> {
         match self {
             Self::And(all) => {
                 let mut result = Some(true);

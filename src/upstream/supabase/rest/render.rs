@@ -328,7 +328,10 @@ impl Context<'_> {
             let mut cells = Vec::new();
             self.cells(&mut cells, node, Some(row))?;
             let values = |cells: &[Cell<'_>]| -> Vec<Option<u64>> {
-                cells.iter().filter_map(|cell| if let Content::Value(value) = &cell.content { Some(value.key()) } else { None }).collect()
+                cells
+                    .iter()
+                    .filter_map(|cell| if let Content::Value(value) = &cell.content { Some(value.key()) } else { None })
+                    .collect()
             };
             let same = |group: &Group<'_>| {
                 group.cells.iter().zip(&cells).all(|(a, b)| match (&a.content, &b.content) {
