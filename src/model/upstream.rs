@@ -4,7 +4,7 @@ use super::content::ContentFile;
 use super::fault::Delay;
 use super::limits::LimitsPlan;
 use super::pace::PacePlan;
-use super::supabase::{AuthPlan, KeysPlan};
+use super::supabase::{AuthPlan, BucketPlan, FunctionPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -126,6 +126,10 @@ pub struct SupabasePlan {
     pub keys: KeysPlan,
     /// How auth behaves.
     pub auth: AuthPlan,
+    /// Buckets of storage: name → bucket.
+    pub buckets: BTreeMap<String, BucketPlan>,
+    /// Edge functions: name → what it answers.
+    pub edge_functions: BTreeMap<String, FunctionPlan>,
 }
 
 /// A file that a database begins with.

@@ -4,7 +4,8 @@
 //! `postgrest` is PostgREST: `read` and `write` carry out requests that `query` has read, with `filter` and
 //! `select` for the two small grammars in it; `store` holds `table`s of `value`s within a stated bound; `relations`
 //! and `defaults` are the little that is known of HolisticOS's schema; `ledger` remembers acknowledged writes;
-//! `errors` holds PostgREST's envelope and the catalogue.
+//! `errors` holds PostgREST's envelope, `failures` the catalogue of all services. `auth`, `storage`, `functions` and
+//! `realtime` are the other services; `changes` leads from the database to the last.
 //!
 //! No schema is declared yet, so the store takes tables as they come: the first write makes a table, a table that
 //! was never written reads as empty, and a column that no row has reads as null. The real thing would answer
@@ -17,7 +18,9 @@ mod clock;
 mod database;
 mod defaults;
 mod errors;
+mod failures;
 mod filter;
+mod functions;
 mod gatekeeper;
 mod gateway;
 mod identity;
@@ -28,14 +31,16 @@ mod moment;
 mod postgrest;
 mod query;
 mod read;
+mod realtime;
 mod relations;
 mod rest;
 mod select;
+mod storage;
 mod store;
 mod table;
 mod value;
 mod write;
 
-pub use errors::ERROR_NAMES;
+pub use failures::ERROR_NAMES;
 pub use keys::ProjectKeys;
 pub use mock::Supabase;
