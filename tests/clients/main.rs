@@ -14,6 +14,7 @@ mod retries;
 mod stage;
 mod supabase;
 
+use firedrill::model::supabase::{AuthPlan, FunctionPlan};
 use firedrill::model::upstream::{OpenaiPlan, SeedFile, SeedFormat, SupabasePlan, UpstreamKind};
 use futures_util::future::join_all;
 use matrix::{Cell, Table};
@@ -53,7 +54,13 @@ fn openai_kind() -> UpstreamKind {
 
 fn supabase_kind() -> UpstreamKind {
     let seed = SeedFile { name: "seed.sql".into(), format: SeedFormat::Sql, text: include_str!("seed.sql").into() };
-    UpstreamKind::Supabase(SupabasePlan { seed_files: vec![seed], ..SupabasePlan::default() })
+    let hello = FunctionPlan { body: json!({"message": "Hello!"}), ..FunctionPlan::default() };
+    UpstreamKind::Supabase(SupabasePlan {
+        seed_files: vec![seed],
+        auth: AuthPlan { anonymous_sign_ins: true, ..AuthPlan::default() },
+        edge_functions: BTreeMap::from([("hello".to_owned(), hello)]),
+        ..SupabasePlan::default()
+    })
 }
 
 async fn call_openai(client: &Client, stage: &Stage, clients: &Path) -> Vec<Told> {
