@@ -97,6 +97,9 @@ pub(super) struct UpstreamFile {
     /// Files of content rules.
     #[serde(default)]
     pub(super) content: Vec<Spanned<String>>,
+    /// The keys that are taken; any, if absent. The app gets the first.
+    #[serde(default)]
+    pub(super) keys: Vec<Spanned<String>>,
 }
 
 /// `upstreams.supabase`

@@ -4,6 +4,7 @@ use super::content::ContentFile;
 use super::fault::Delay;
 use super::limits::LimitsPlan;
 use super::pace::PacePlan;
+use super::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -109,6 +110,9 @@ pub struct OpenaiPlan {
     pub limits: LimitsPlan,
     /// What it says, before the rules that are built in.
     pub content: Vec<ContentFile>,
+    /// The keys that it takes; any, if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Secret>,
 }
 
 /// The Supabase mock as planned.

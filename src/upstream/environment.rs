@@ -1,5 +1,6 @@
 //! The environment that points an app at its upstreams, by the names that the official clients and HolisticOS read.
 
+use crate::model::secret::Secret;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// The OpenAI key given to the app; the mock takes any.
+/// The OpenAI key given to the app where none is planned: then the mock takes any.
 const OPENAI_KEY: &str = "sk-firedrill-0000000000000000000000000000";
 
 /// The base URL of an upstream as its clients want it.
@@ -33,8 +34,9 @@ pub fn trust(ca: &Path) -> BTreeMap<String, String> {
 pub fn variables(plan: &UpstreamPlan, address: SocketAddr) -> BTreeMap<String, String> {
     let url = url(plan, address);
     let pairs: Vec<(String, String)> = match &plan.kind {
-        UpstreamKind::Openai(_) => {
-            vec![("OPENAI_BASE_URL".into(), url), ("OPENAI_API_KEY".into(), OPENAI_KEY.into())]
+        UpstreamKind::Openai(openai) => {
+            let key = openai.keys.first().map_or(OPENAI_KEY, Secret::expose);
+            vec![("OPENAI_BASE_URL".into(), url), ("OPENAI_API_KEY".into(), key.into())]
         }
         UpstreamKind::Supabase(_) => {
             let (anon, service) = (supabase_key("anon"), supabase_key("service_role"));

@@ -26,6 +26,8 @@ mod tally;
 mod tasks;
 mod tls;
 mod upstreams;
+#[cfg(test)]
+mod wire_tests;
 
 pub use environment::trust;
 pub use openai::check_template;

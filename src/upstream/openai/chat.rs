@@ -1,98 +1,22 @@
-//! `POST /v1/chat/completions`: reads the request, and answers it whole or as a stream.
+//! `POST /v1/chat/completions`: reads a request into a prompt, and frames what is said to it, whole or as a stream.
 
-use super::completion::{FINGERPRINT, Identity, UsageBody, identifier};
-use super::errors::{CATALOGUE, invalid, not_json, unknown_model};
-use super::models::{Model, Purpose, find};
+use super::chat_body;
+use super::chat_checks as checks;
+use super::chat_request::{Content, Function, Message, PARAMETERS, Part, Request, Stop, Str};
+use super::completion::{Identity, billed, identifier};
+use super::errors::{invalid, unknown_model};
+use super::logprobs;
+use super::models::{Model, find};
 use super::pace::Work;
-use super::prompt::{Format, Prompt, Role, Tool, ToolChoice, Turn};
+use super::prompt::{Format, PastCall, Prompt, Role, Tool, ToolChoice, Turn};
+use super::request::{missing, missing_model, read};
 use super::state::State;
-use super::{said, stream};
+use super::stream;
 use crate::upstream::answer::{Answer, AnswerBody, Call};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-
-/// The most choices of one request.
-const MOST_CHOICES: u64 = 128;
-
-#[derive(Deserialize)]
-struct Request<'a> {
-    model: Option<String>,
-    #[serde(borrow)]
-    messages: Option<Vec<Message<'a>>>,
-    stream: Option<bool>,
-    stream_options: Option<StreamOptions>,
-    max_tokens: Option<u64>,
-    max_completion_tokens: Option<u64>,
-    n: Option<u64>,
-    stop: Option<Stop>,
-    #[serde(borrow)]
-    response_format: Option<ResponseFormat<'a>>,
-    #[serde(borrow)]
-    tools: Option<Vec<ToolBody<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    role: Cow<'a, str>,
-    content: Option<Content>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Deserialize)]
-struct Part {
-    text: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct StreamOptions {
-    include_usage: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Stop {
-    One(String),
-    Many(Vec<String>),
-}
-
-#[derive(Deserialize)]
-struct ResponseFormat<'a> {
-    r#type: String,
-    #[serde(borrow)]
-    json_schema: Option<SentSchema<'a>>,
-}
-
-#[derive(Deserialize)]
-struct SentSchema<'a> {
-    name: String,
-    strict: Option<bool>,
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ToolBody<'a> {
-    #[serde(borrow)]
-    function: Option<SentFunction<'a>>,
-}
-
-#[derive(Deserialize)]
-struct SentFunction<'a> {
-    name: String,
-    description: Option<String>,
-    #[serde(borrow)]
-    parameters: Option<&'a RawValue>,
-    strict: Option<bool>,
-}
 
 /// `POST /v1/chat/completions`.
 pub fn create(state: &State, call: &Call<'_>, _: &str) -> Answer {
@@ -100,58 +24,52 @@ pub fn create(state: &State, call: &Call<'_>, _: &str) -> Answer {
 }
 
 fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
-    let request: Request<'_> = serde_json::from_slice(call.body).map_err(|error| {
-        if error.is_data() { invalid(&format!("Invalid type in request: {error}."), None, None) } else { not_json() }
-    })?;
-    let asked = request.model.as_deref().ok_or_else(|| invalid("you must provide a model parameter", None, None))?;
+    let request: Request<'_> = read(call, PARAMETERS)?;
+    let Str(asked) = request.model.as_ref().ok_or_else(missing_model)?;
     let named = find(asked).ok_or_else(|| unknown_model(asked))?;
-    if named.model.purpose != Purpose::Chat {
-        let message = "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you \
-                       mean to use v1/completions?";
-        return Err(Box::new(invalid(message, Some("model"), None)));
-    }
-    let messages = request.messages.as_ref().ok_or_else(|| {
-        let code = Some("missing_required_parameter");
-        invalid("Missing required parameter: 'messages'.", Some("messages"), code)
-    })?;
-    if messages.is_empty() {
-        let message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty \
-                       array instead.";
-        return Err(Box::new(invalid(message, Some("messages"), Some("empty_array"))));
-    }
-    let choices = request.n.unwrap_or(1);
-    if !(1..=MOST_CHOICES).contains(&choices) {
-        let message = format!("Invalid 'n': expected a value between 1 and {MOST_CHOICES}, but got {choices}.");
-        return Err(Box::new(invalid(&message, Some("n"), Some("invalid_value"))));
-    }
+    checks::model(named.model)?;
+    let messages = request.messages.as_deref().ok_or_else(|| missing("messages"))?;
+    checks::messages(messages)?;
+    checks::parameters(&request, named.model)?;
 
+    let most = request.max_completion_tokens.or(request.max_tokens);
+    let legacy = request.tools.is_none() && request.functions.is_some();
     let prompt = Prompt {
         asked,
         named,
-        turns: messages.iter().map(turn).collect(),
-        tools: request.tools.as_deref().unwrap_or_default().iter().filter_map(tool).collect(),
-        tool_choice: ToolChoice::Auto,
-        parallel: true,
-        format: format(request.response_format.as_ref()),
-        max_tokens: request.max_completion_tokens.or(request.max_tokens),
+        turns: messages.iter().map(|message| turn(message, named.model)).collect(),
+        tools: tools(&request),
+        tool_choice: tool_choice(&request)?,
+        parallel: !legacy && request.parallel_tool_calls.unwrap_or(true),
+        format: format(&request),
+        max_tokens: most.and_then(|most| u64::try_from(most).ok()),
         stop: match &request.stop {
             None => Vec::new(),
             Some(Stop::One(stop)) => vec![Cow::Borrowed(stop)],
             Some(Stop::Many(stops)) => stops.iter().map(|stop| Cow::Borrowed(stop.as_str())).collect(),
         },
-        effort: None,
+        effort: request.reasoning_effort.as_ref().map(|Str(effort)| Cow::Borrowed(&**effort)),
         key: call.number,
         path: call.path,
         body: call.body,
     };
-    state.inference.check(&prompt).map_err(|bad| invalid(&bad.message, Some("response_format"), None))?;
+    state.inference.check(&prompt).map_err(|bad| match bad.tool {
+        None => invalid(&bad.message, Some("response_format"), None),
+        Some(at) => {
+            let param =
+                if legacy { format!("functions[{at}].parameters") } else { format!("tools[{at}].function.parameters") };
+            invalid(&bad.message, Some(&param), Some("invalid_function_parameters"))
+        }
+    })?;
     let prompt_tokens = state.inference.prompt_tokens(&prompt);
     if prompt_tokens > named.model.context {
-        return Err(Box::new(context_exceeded(named.model, prompt_tokens)));
+        return Err(Box::new(too_long(state, &prompt, prompt_tokens)));
     }
+    let choices = request.n.and_then(|n| u64::try_from(n).ok()).unwrap_or(1);
+    let reserved = prompt_tokens + prompt.max_tokens.unwrap_or(0).saturating_mul(choices);
     let timing =
         state.pace.timing(Work { model: named.model, number: call.number, prompt_tokens, in_flight: call.in_flight });
-    let grant = state.limits.admit(call, named.model, prompt_tokens + prompt.max_tokens.unwrap_or(0))?;
+    let grant = state.limits.admit(call, named.model, reserved)?;
     let mut reply = state.inference.reply(&prompt, prompt_tokens, choices);
     // Choices are made side by side: the longest counts. Reasoning is in the time to the first token.
     let longest = reply.choices.iter().map(|said| said.tokens - said.reasoning_tokens).max().unwrap_or(0);
@@ -161,139 +79,184 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
         id: identifier("chatcmpl-", state.seed, call.number).into(),
         created: jiff::Timestamp::now().as_second(),
         model: named.answers_as.into(),
+        tier: match request.service_tier.as_ref().map(|Str(tier)| &**tier) {
+            Some("flex") => "flex",
+            Some("priority") => "priority",
+            Some("scale") => "scale",
+            _ => "default",
+        },
     };
-    let (usage, warning) = (reply.usage, reply.warning.take());
-    let mut answer = if request.stream.unwrap_or(false) {
-        let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
+    let logprobs = (request.logprobs == Some(true)).then(|| logprobs::Asked {
+        top: request.top_logprobs.and_then(|top| usize::try_from(top).ok()).unwrap_or(0),
+        seed: state.seed.derive("logprobs"),
+        key: call.number,
+    });
+    let warning = reply.warning.take().or_else(|| unfaithful(&request));
+    let usage = reply.usage;
+    let answer = if request.stream == Some(true) {
+        let sent = request.stream_options.as_ref();
+        let options = stream::Options {
+            include_usage: sent.and_then(|options| options.include_usage).unwrap_or(false),
+            obfuscate: sent.and_then(|options| options.include_obfuscation).unwrap_or(true),
+            legacy,
+            logprobs,
+        };
         let mut answer = Answer::text(StatusCode::OK, "text/event-stream; charset=utf-8", "");
         answer.delay = timing.first();
-        answer.body =
-            AnswerBody::Stream(Box::new(stream::events(identity, reply, stream::Options { include_usage }, timing)));
+        answer.body = AnswerBody::Stream(Box::new(stream::events(identity, reply, options, timing)));
         answer
     } else {
-        whole(&identity, &reply).delayed(timing.whole(longest))
+        chat_body::whole(&identity, &reply, legacy, logprobs).delayed(timing.whole(longest))
     };
-    answer.tokens_in = usage.prompt;
-    answer.tokens_out = usage.completion;
-    Ok(grant.dress(answer.warned(warning)))
+    Ok(grant.dress(billed(answer, named.model, usage).warned(warning)))
 }
 
-fn turn<'a>(message: &'a Message<'_>) -> Turn<'a> {
+fn turn<'a>(message: &'a Message<'_>, model: &Model) -> Turn<'a> {
     let role = match &*message.role {
         "system" | "developer" => Role::System,
         "assistant" => Role::Assistant,
         "tool" | "function" => Role::Tool,
         _ => Role::User,
     };
-    let text = match &message.content {
-        None => Cow::Borrowed(""),
-        Some(Content::Text(text)) => Cow::Borrowed(text.as_str()),
-        Some(Content::Parts(parts)) => Cow::Owned(parts.iter().filter_map(|part| part.text.as_deref()).collect()),
+    let (text, media_tokens) = match &message.content {
+        None => (message.refusal.as_ref().map_or("", |Str(words)| words).into(), 0),
+        Some(Content::Text(text)) => (Cow::Borrowed(&**text), 0),
+        Some(Content::Parts(parts)) => (joined(parts), parts.iter().map(|part| media_tokens(part, model)).sum()),
     };
-    Turn { role, text, name: None, calls: Vec::new(), media_tokens: 0 }
+    let calls = message.tool_calls.iter().flatten().map(|call| (&*call.id, &call.function));
+    let calls = calls.chain(message.function_call.iter().map(|call| ("", call))).map(|(id, call)| PastCall {
+        id: Cow::Borrowed(id),
+        name: Cow::Borrowed(&*call.name),
+        arguments: Cow::Borrowed(&*call.arguments),
+    });
+    let name = message.name.as_ref().map(|Str(name)| Cow::Borrowed(&**name));
+    Turn { role, text, name, calls: calls.collect(), media_tokens }
 }
 
-fn tool<'a>(tool: &'a ToolBody<'_>) -> Option<Tool<'a>> {
-    let function = tool.function.as_ref()?;
-    Some(Tool {
-        name: Cow::Borrowed(&function.name),
-        description: function.description.as_deref().map(Cow::Borrowed),
-        parameters: function.parameters,
-        strict: function.strict.unwrap_or(false),
-    })
+fn joined<'a>(parts: &'a [Part<'_>]) -> Cow<'a, str> {
+    let mut texts =
+        parts.iter().filter_map(|part| part.text.as_ref().or(part.refusal.as_ref())).map(|Str(text)| &**text);
+    match (texts.next(), texts.next()) {
+        (None, _) => Cow::Borrowed(""),
+        (Some(only), None) => Cow::Borrowed(only),
+        (Some(first), Some(second)) => Cow::Owned([first, second].into_iter().chain(texts).collect()),
+    }
 }
 
-fn format<'a>(format: Option<&'a ResponseFormat<'_>>) -> Format<'a> {
-    match format {
-        Some(ResponseFormat { json_schema: Some(sent), .. }) if let Some(schema) = sent.schema => {
-            Format::JsonSchema { name: Cow::Borrowed(&sent.name), strict: sent.strict.unwrap_or(false), schema }
+/// What a picture is billed with (OpenAI, images and vision guide). How large it is is not looked at: it is taken
+/// for 1024 by 1024 pixels.
+fn media_tokens(part: &Part<'_>, model: &Model) -> u64 {
+    let Some(image) = &part.image_url else { return 0 };
+    let (base, tile) = if model.id == "gpt-4o-mini" { (2_833, 5_667) } else { (85, 170) };
+    let low = image.detail.as_ref().is_some_and(|Str(detail)| detail == "low");
+    if low { base } else { base + 4 * tile }
+}
+
+fn tools<'a>(request: &'a Request<'_>) -> Vec<Tool<'a>> {
+    fn tool<'a>(function: &'a Function<'_>) -> Option<Tool<'a>> {
+        let Str(name) = function.name.as_ref()?;
+        Some(Tool {
+            name: Cow::Borrowed(&**name),
+            description: function.description.as_ref().map(|Str(text)| Cow::Borrowed(&**text)),
+            parameters: function.parameters.filter(|parameters| parameters.get() != "null"),
+            strict: function.strict.unwrap_or(false),
+        })
+    }
+    match &request.tools {
+        Some(tools) => tools.iter().filter_map(|sent| sent.function.as_ref()).filter_map(tool).collect(),
+        None => request.functions.iter().flatten().filter_map(tool).collect(),
+    }
+}
+
+fn tool_choice<'a>(request: &Request<'a>) -> Result<ToolChoice<'a>, Box<Answer>> {
+    let (name, sent) = match (request.tool_choice, request.function_call) {
+        (Some(sent), _) => ("tool_choice", sent),
+        (None, Some(sent)) => ("function_call", sent),
+        (None, None) => return Ok(ToolChoice::Auto),
+    };
+    let sent: &RawValue = sent;
+    let value: Value = serde_json::from_str(sent.get()).unwrap_or_default();
+    let wanted = match &value {
+        Value::Null => return Ok(ToolChoice::Auto),
+        Value::String(word) => {
+            return match word.as_str() {
+                "none" => Ok(ToolChoice::None),
+                "auto" => Ok(ToolChoice::Auto),
+                "required" if name == "tool_choice" => Ok(ToolChoice::Required),
+                other => {
+                    let allowed: &[&str] =
+                        if name == "tool_choice" { &["none", "auto", "required"] } else { &["none", "auto"] };
+                    Err(Box::new(super::request::not_among(name, other, allowed)))
+                }
+            };
         }
-        Some(ResponseFormat { r#type, .. }) if r#type != "text" => Format::JsonObject,
+        value if value["type"] == "allowed_tools" => {
+            return Ok(if value["allowed_tools"]["mode"] == "required" {
+                ToolChoice::Required
+            } else {
+                ToolChoice::Auto
+            });
+        }
+        value if name == "tool_choice" => value["function"]["name"].as_str(),
+        value => value["name"].as_str(),
+    };
+    let Some(wanted) = wanted else {
+        let param = if name == "tool_choice" { "tool_choice.function" } else { "function_call.name" };
+        return Err(Box::new(missing(param)));
+    };
+    if !tools(request).iter().any(|tool| tool.name == wanted) {
+        let wanted: String = wanted.chars().take(100).collect();
+        let list = if name == "tool_choice" { "tools" } else { "functions" };
+        let message = format!(
+            "Invalid value for '{name}': no function named '{wanted}' was specified in the '{list}' parameter."
+        );
+        return Err(Box::new(invalid(&message, Some(name), None)));
+    }
+    Ok(ToolChoice::Named(Cow::Owned(wanted.to_owned())))
+}
+
+fn format<'a>(request: &'a Request<'_>) -> Format<'a> {
+    let Some(format) = &request.response_format else { return Format::Text };
+    let kind = format.r#type.as_ref().map_or("text", |Str(kind)| kind);
+    match (&format.json_schema, kind) {
+        (Some(sent), "json_schema") if let Some(schema) = sent.schema => Format::JsonSchema {
+            name: sent.name.as_ref().map_or("", |Str(name)| name).into(),
+            strict: sent.strict.unwrap_or(false),
+            schema,
+        },
+        (_, "json_schema" | "json_object") => Format::JsonObject,
         _ => Format::Text,
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: i64,
-    model: &'a str,
-    choices: Vec<Choice<'a>>,
-    usage: UsageBody,
-    service_tier: &'static str,
-    system_fingerprint: &'static str,
+/// A prompt that the model cannot take in (bytedance/deer-flow#310).
+fn too_long(state: &State, prompt: &Prompt<'_>, tokens: u64) -> Answer {
+    let functions = state.inference.function_tokens(prompt);
+    let (parts, cure) = if functions == 0 {
+        (String::new(), "messages")
+    } else {
+        (format!(" ({} in the messages, {functions} in the functions)", tokens - functions), "messages or functions")
+    };
+    let message = format!(
+        "This model's maximum context length is {} tokens. However, your messages resulted in {tokens} tokens{parts}. Please \
+         reduce the length of the {cure}.",
+        prompt.named.model.context
+    );
+    invalid(&message, Some("messages"), Some("context_length_exceeded"))
 }
 
-#[derive(Serialize)]
-struct Choice<'a> {
-    index: usize,
-    message: Reply<'a>,
-    logprobs: Option<()>,
-    finish_reason: &'static str,
-}
-
-#[derive(Serialize)]
-struct Reply<'a> {
-    role: &'static str,
-    content: Option<&'a str>,
-    refusal: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<CallBody<'a>>,
-    annotations: [(); 0],
-}
-
-#[derive(Serialize)]
-struct CallBody<'a> {
-    id: &'a str,
-    r#type: &'static str,
-    function: FunctionBody<'a>,
-}
-
-#[derive(Serialize)]
-struct FunctionBody<'a> {
-    name: &'a str,
-    arguments: &'a str,
-}
-
-fn whole(identity: &Identity, reply: &said::Reply) -> Answer {
-    let choices = reply.choices.iter().enumerate().map(|(index, said)| Choice {
-        index,
-        message: Reply {
-            role: "assistant",
-            content: said.text.as_ref().map(said::Spoken::text),
-            refusal: said.refusal.as_ref().map(said::Spoken::text),
-            tool_calls: said.calls.iter().map(called).collect(),
-            annotations: [],
-        },
-        logprobs: None,
-        finish_reason: said.finish.name(),
-    });
-    Answer::json(
-        StatusCode::OK,
-        &Body {
-            id: &identity.id,
-            object: "chat.completion",
-            created: identity.created,
-            model: &identity.model,
-            choices: choices.collect(),
-            usage: reply.usage.into(),
-            service_tier: "default",
-            system_fingerprint: FINGERPRINT,
-        },
-    )
-}
-
-fn called(call: &said::ToolCall) -> CallBody<'_> {
-    let function = FunctionBody { name: &call.name, arguments: call.arguments.text() };
-    CallBody { id: &call.id, r#type: "function", function }
-}
-
-fn context_exceeded(model: &Model, tokens: u64) -> Answer {
-    let values = [("context", model.context.to_string()), ("tokens", tokens.to_string())];
-    let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    CATALOGUE.iter().find(|error| error.name == "context_length_exceeded").map_or_else(
-        || invalid("context length exceeded", Some("messages"), Some("context_length_exceeded")),
-        |error| error.answer(&values),
-    )
+/// What was asked for and cannot be done faithfully.
+fn unfaithful(request: &Request<'_>) -> Option<String> {
+    let is_custom = |kind: &Option<Str<'_>>| kind.as_ref().is_some_and(|Str(kind)| kind == "custom");
+    let wants_audio = request.modalities.iter().flatten().any(|modality| modality != "text");
+    let what = if wants_audio {
+        "speak: it answers with text"
+    } else if request.web_search_options.is_some() {
+        "search the web: it answers without"
+    } else if request.tools.iter().flatten().any(|tool| is_custom(&tool.r#type)) {
+        "call custom tools: it calls functions only"
+    } else {
+        return None;
+    };
+    Some(format!("the OpenAI mock does not {what}"))
 }

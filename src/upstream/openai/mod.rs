@@ -6,23 +6,35 @@
 //! keeps the rate-limit headers consistent; `pace` draws how long answers take.
 
 mod chat;
+mod chat_body;
+mod chat_checks;
+mod chat_request;
 mod completion;
+mod completions;
 mod content;
 mod embeddings;
 mod errors;
+mod generations;
 mod inference;
 mod limits;
+mod logprobs;
 mod mock;
 mod model_list;
 mod models;
+mod moderations;
 mod pace;
+mod prefixes;
 mod prompt;
+mod request;
 mod responses;
 mod said;
+mod schema;
+mod schemas;
 mod state;
 mod stream;
 mod stream_errors;
 mod tokens;
+mod tools;
 
 pub use content::check_template;
 pub use errors::ERROR_NAMES;
