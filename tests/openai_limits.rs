@@ -236,6 +236,22 @@ async fn a_quota_of_tokens_ends_for_good_and_for_every_key() {
 }
 
 #[tokio::test]
+async fn a_quota_of_dollars_is_spent_at_the_price_list() {
+    let quota = Some(Quota::Dollars(0.001));
+    let api = Api::limited(LimitsPlan { quota, ..LimitsPlan::default() }).await;
+    let mut dollars = 0.0;
+    while dollars < 0.001 {
+        let answer = api.chat("k", "gpt-4o", 40).await;
+        assert_eq!(answer.status(), 200, "at {dollars} dollars");
+        let usage = answer.json::<Value>().await.unwrap()["usage"].clone();
+        // gpt-4o, USD per million tokens (WIRE-openai §9).
+        dollars += usage["prompt_tokens"].as_f64().unwrap() * 2.5e-6;
+        dollars += usage["completion_tokens"].as_f64().unwrap() * 10e-6;
+    }
+    assert_eq!(api.chat("k", "gpt-4o", 40).await.status(), 429);
+}
+
+#[tokio::test]
 async fn made_up_keys_cost_neither_memory_nor_the_limits_of_others() {
     let api = Api::limited(every(Some(2), None)).await;
     assert_eq!(api.chat("honest", "gpt-4o", 5).await.status(), 200);

@@ -116,6 +116,9 @@ pub(super) struct UpstreamFile {
     /// Files of content rules.
     #[serde(default)]
     pub(super) content: Vec<Spanned<String>>,
+    /// The keys that are taken; any, if absent. The app gets the first.
+    #[serde(default)]
+    pub(super) keys: Vec<Spanned<String>>,
     /// The real service to pass requests through to.
     pub(super) pass_through: Option<Spanned<String>>,
     /// The file that keeps what passes through.

@@ -2,9 +2,9 @@
 //! small conversions.
 //!
 //! `plan` and `journey` say what shall happen; `sample`, `reading`, `fault` and `event` say what did; `interval`
-//! and `timeline` gather it; `upstream` (with `supabase` and `source`) is what the app talks to, `content` what its
-//! OpenAI says, `pace` and `limits` how
-//! fast and how much; `memory_group` is where an app's memory is counted; `playbook` says what would be an incident;
+//! and `timeline` gather it; `upstream` (with `supabase`, `function` and `source`) is what the app talks to, `content`
+//! what its OpenAI says, `pace` and `limits` how fast and how much, and `prices` what that costs; `memory_group` is
+//! where an app's memory is counted; `playbook` says what would be an incident;
 //! `verdict` says what was one; `run_record` is all of it on disk.
 
 pub mod content;
@@ -18,6 +18,7 @@ pub mod memory_group;
 pub mod pace;
 pub mod plan;
 pub mod playbook;
+pub mod prices;
 pub mod reading;
 pub mod run_record;
 pub mod sample;

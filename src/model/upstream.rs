@@ -5,6 +5,7 @@ use super::fault::Delay;
 use super::function::FunctionPlan;
 use super::limits::LimitsPlan;
 use super::pace::PacePlan;
+use super::secret::Secret;
 use super::source::SourcePlan;
 use super::supabase::{AuthPlan, BucketPlan, EdgeFunctionPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
@@ -115,6 +116,9 @@ pub struct OpenaiPlan {
     pub limits: LimitsPlan,
     /// What it says, before the rules that are built in.
     pub content: Vec<ContentFile>,
+    /// The keys that it takes; any, if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Secret>,
 }
 
 /// The Supabase mock as planned.

@@ -1,6 +1,7 @@
 //! The environment that points an app at its upstreams, by the names that the official clients and HolisticOS read.
 
 use super::supabase::ProjectKeys;
+use crate::model::secret::Secret;
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::Seed;
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// The OpenAI key given to the app; the mock takes any.
+/// The OpenAI key given to the app where none is planned: then the mock takes any.
 const OPENAI_KEY: &str = "sk-firedrill-0000000000000000000000000000";
 
 /// The base URL of an upstream as its clients want it.
@@ -34,8 +35,9 @@ pub fn trust(ca: &Path) -> BTreeMap<String, String> {
 pub fn variables(plan: &UpstreamPlan, address: SocketAddr, seed: Seed) -> BTreeMap<String, String> {
     let url = url(plan, address);
     let mut pairs: Vec<(String, String)> = match &plan.kind {
-        UpstreamKind::Openai(_) => {
-            vec![("OPENAI_BASE_URL".into(), url.clone()), ("OPENAI_API_KEY".into(), OPENAI_KEY.into())]
+        UpstreamKind::Openai(openai) => {
+            let key = openai.keys.first().map_or(OPENAI_KEY, Secret::expose);
+            vec![("OPENAI_BASE_URL".into(), url.clone()), ("OPENAI_API_KEY".into(), key.into())]
         }
         UpstreamKind::Supabase(supabase) => {
             let keys = ProjectKeys::new(&supabase.keys, seed);

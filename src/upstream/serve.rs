@@ -4,7 +4,7 @@ use super::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
 use super::encoding;
 use super::inbound::{Inbound, InboundError};
 use super::link::LinkControl;
-use super::notes::Notes;
+use super::notes::{Billed, Notes};
 use super::pages;
 use super::passage::{Passage, Sorted};
 use super::passthrough::{PassThrough, Remote};
@@ -331,7 +331,7 @@ impl Upstream {
     }
 
     /// Notes that an answer is out.
-    fn answered(&self, clock: Option<RunClock>, status: StatusCode, tokens: (u64, u64), writes: Vec<Write>) {
+    fn answered(&self, clock: Option<RunClock>, status: StatusCode, tokens: Billed, writes: Vec<Write>) {
         self.notes.answered(clock, status, tokens, writes.len());
         if !writes.is_empty() {
             self.mock.acknowledge(writes, clock.map(|clock| clock.now()));
@@ -341,8 +341,8 @@ impl Upstream {
     /// The response to send, which notes its own end.
     fn reply(self: Arc<Self>, asked: Asked, answer: Answer, mut faults: Vec<BodyFault>) -> Response<ReplyBody> {
         let Asked { method, clock, control, busy, upgrade } = asked;
-        let Answer { status, mut headers, body, tokens_in, tokens_out, writes, delay: _, warning: _ } = answer;
-        let tokens = (tokens_in, tokens_out);
+        let tokens = Billed::of(&answer);
+        let Answer { status, mut headers, body, writes, .. } = answer;
         let head = method == Method::HEAD;
         let body = match body {
             AnswerBody::Upgrade(takeover) => {
@@ -387,7 +387,7 @@ impl Upstream {
         self: Arc<Self>,
         clock: Option<RunClock>,
         status: StatusCode,
-        tokens: (u64, u64),
+        tokens: Billed,
         writes: Vec<Write>,
     ) -> super::reply::OnEnd {
         Box::new(move |ending| match ending {
