@@ -6,6 +6,7 @@ use base64::Engine as _;
 use firedrill::fault::Engine;
 use firedrill::model::event::{EventSink, RunEvent};
 use firedrill::model::fault::{Delay, DelayShape};
+use firedrill::model::source::SourcePlan;
 use firedrill::model::timeline::UpstreamInterval;
 use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use firedrill::units::{RunClock, Seed, Span};
@@ -33,6 +34,7 @@ fn openai() -> UpstreamPlan {
         kind: UpstreamKind::Openai(OpenaiPlan { latency: constant(0), ..OpenaiPlan::default() }),
         listen: None,
         tls: false,
+        source: SourcePlan::Mock,
     }
 }
 
@@ -43,6 +45,7 @@ fn supabase(rows: Value) -> UpstreamPlan {
         kind: UpstreamKind::Supabase(SupabasePlan { seed, latency: constant(0), ..SupabasePlan::default() }),
         listen: None,
         tls: false,
+        source: SourcePlan::Mock,
     }
 }
 
@@ -109,6 +112,7 @@ async fn the_environment_points_an_app_at_everything() {
         kind: UpstreamKind::Stub { answer: 404 },
         listen: None,
         tls: false,
+        source: SourcePlan::Mock,
     };
     let (upstreams, _events) = start(&[openai(), supabase(json!({})), stub("sahha"), stub("mail-api")]).await;
     let environment = upstreams.environment();

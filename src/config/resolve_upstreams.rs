@@ -8,6 +8,7 @@ use super::resolve_content;
 use super::resolve_delay::delay;
 use super::resolve_limits;
 use super::resolve_pace;
+use super::resolve_source;
 use super::resolve_target::expand;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamFile, UpstreamsFile};
 use super::template;
@@ -33,6 +34,7 @@ pub(super) fn upstreams(
     written: Option<&Spanned<UpstreamsFile>>,
     target: &TargetPlan,
     folder: Option<&Path>,
+    allow_hosts: &[String],
     world: &World<'_>,
 ) -> Vec<UpstreamPlan> {
     let by_url = matches!(target, TargetPlan::Url { .. });
@@ -46,6 +48,7 @@ pub(super) fn upstreams(
         };
     };
     let file = written.get_ref();
+    let context = resolve_source::Context { folder, allow_hosts };
     let mut taken = HashMap::new();
     let mut all = Vec::new();
     if let Some(openai) = &file.openai {
@@ -61,6 +64,7 @@ pub(super) fn upstreams(
             kind: UpstreamKind::Openai(plan),
             listen,
             tls: openai.get_ref().tls,
+            source: resolve_source::source(out, "openai", openai.get_ref(), &context),
         });
     }
     if let Some(supabase) = &file.supabase {
@@ -75,6 +79,7 @@ pub(super) fn upstreams(
             kind: UpstreamKind::Supabase(SupabasePlan { seed, latency }),
             listen,
             tls: supabase.tls,
+            source: resolve_source::source(out, "supabase", supabase, &context),
         });
     }
     for (name, stub) in &file.stub {
@@ -86,7 +91,8 @@ pub(super) fn upstreams(
         let at = Address { listen: stub.get_ref().listen.as_ref(), fixed: stub.get_ref().fixed, span: stub.span() };
         let listen = address(out, name.get_ref(), &at, by_url, &mut taken);
         let kind = UpstreamKind::Stub { answer };
-        all.push(UpstreamPlan { name: name.get_ref().clone(), kind, listen, tls: stub.get_ref().tls });
+        let source = resolve_source::source(out, name.get_ref(), stub.get_ref(), &context);
+        all.push(UpstreamPlan { name: name.get_ref().clone(), kind, listen, tls: stub.get_ref().tls, source });
     }
     all
 }

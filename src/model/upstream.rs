@@ -5,6 +5,7 @@ use super::fault::Delay;
 use super::limits::LimitsPlan;
 use super::pace::PacePlan;
 use super::secret::Secret;
+use super::source::SourcePlan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,13 +22,16 @@ pub struct UpstreamPlan {
     /// Whether it is served over TLS, with a certificate of the run's own test CA.
     #[serde(default)]
     pub tls: bool,
+    /// Where its answers come from.
+    #[serde(default)]
+    pub source: SourcePlan,
 }
 
 impl UpstreamPlan {
     /// An upstream on a free port of loopback, without TLS.
     #[must_use]
     pub fn new(name: impl Into<String>, kind: UpstreamKind) -> Self {
-        Self { name: name.into(), kind, listen: None, tls: false }
+        Self { name: name.into(), kind, listen: None, tls: false, source: SourcePlan::Mock }
     }
 }
 
