@@ -3,7 +3,7 @@
 use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
 use super::state::State;
-use super::{chat, completions, embeddings, model_list, models, moderations, stream_errors};
+use super::{chat, completions, embeddings, model_list, models, moderations, responses, stream_errors};
 use crate::model::fault::StreamError;
 use crate::model::secret::Secret;
 use crate::model::upstream::{OpenaiPlan, Services};
@@ -17,6 +17,12 @@ use serde::Deserialize;
 /// Every call of the API: method, path, what answers it. `{}` in a path stands for one segment, which is handed on.
 const ROUTES: &[(Method, &str, Handler)] = &[
     (Method::POST, "/v1/chat/completions", chat::create),
+    (Method::POST, "/v1/responses", responses::create),
+    (Method::POST, "/v1/responses/input_tokens", responses::input_tokens),
+    (Method::GET, "/v1/responses/{}", responses::retrieve),
+    (Method::DELETE, "/v1/responses/{}", responses::delete),
+    (Method::POST, "/v1/responses/{}/cancel", responses::cancel),
+    (Method::GET, "/v1/responses/{}/input_items", responses::input_items),
     (Method::POST, "/v1/embeddings", embeddings::create),
     (Method::POST, "/v1/completions", completions::create),
     (Method::POST, "/v1/moderations", moderations::create),
@@ -157,7 +163,7 @@ impl Mock for OpenAi {
     fn stream_error(&self, fault: &StreamError, call: &Call<'_>) -> Option<Bytes> {
         let error = CATALOGUE.iter().find(|error| error.name == fault.error)?;
         let AnswerBody::Full(body) = self.provider_error(error, call).body else { return None };
-        stream_errors::event(call.path, &body, fault, self.state.seed, call.number)
+        stream_errors::event(&self.state, call, &body, fault)
     }
 
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer {

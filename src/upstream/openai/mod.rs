@@ -26,6 +26,7 @@ mod pace;
 mod prefixes;
 mod prompt;
 mod request;
+mod responses;
 mod said;
 mod schema;
 mod schemas;
