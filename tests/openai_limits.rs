@@ -151,9 +151,12 @@ async fn embeddings_and_streams_are_limited_too_and_failed_requests_count() {
 #[tokio::test]
 async fn without_limits_nothing_is_refused_and_headers_still_add_up() {
     let api = Api::new(OpenaiPlan::default()).await;
-    let first = api.chat("k", "gpt-4o", 29_999_000).await;
-    let second = api.chat("k", "gpt-4o", 29_999_000).await;
-    let third = api.chat("k", "gpt-4o", 29_999_000).await;
+    // 16 million tokens are reserved for each, of 30 million a minute.
+    let large = json!({"model": "gpt-5.1", "n": 128, "max_completion_tokens": 128_000,
+                       "messages": [{"role": "user", "content": "hi"}]});
+    let first = api.post("/chat/completions", "k", large.clone()).await;
+    let second = api.post("/chat/completions", "k", large.clone()).await;
+    let third = api.post("/chat/completions", "k", large).await;
     assert!([&first, &second, &third].iter().all(|answer| answer.status() == 200));
     assert_eq!(said(third.headers(), LEFT[3]), "0");
     assert_eq!(said(third.headers(), LEFT[5]), "1m0s");

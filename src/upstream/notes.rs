@@ -28,6 +28,13 @@ impl Billed {
     }
 }
 
+impl From<(u64, u64)> for Billed {
+    /// Prompt and completion tokens of a model that is not known.
+    fn from((prompt, completion): (u64, u64)) -> Self {
+        Self { model: None, used: TokenUse { prompt, cached: 0, completion } }
+    }
+}
+
 /// The notes of one upstream. Where a clock is asked for, it is that of a request: one that came before the run began
 /// has none, and is not counted.
 #[derive(Debug)]

@@ -243,7 +243,7 @@ impl Upstream {
         let (parts, ()) = answer.into_parts();
         let (status, mut headers) = (parts.status, parts.headers);
         if let (Some(theirs), Some(ours)) = (upgrade, asked.upgrade.take()) {
-            self.answered(asked.clock, status, (0, 0), Vec::new());
+            self.answered(asked.clock, status, Billed::default(), Vec::new());
             self.tasks.spawn(async move {
                 if let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) {
                     let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
@@ -257,7 +257,7 @@ impl Upstream {
         if method == Method::HEAD || body.is_empty() {
             let mut body = body;
             body.finish();
-            self.answered(clock, status, (0, 0), Vec::new());
+            self.answered(clock, status, Billed::default(), Vec::new());
             return response(status, headers, ReplyBody::plain(Bytes::new(), control, busy));
         }
         if sorted.body.iter().any(|fault| matches!(fault.kind, BodyFaultKind::Truncate | BodyFaultKind::Replace(_))) {
@@ -267,7 +267,7 @@ impl Upstream {
         let address = remote.address().to_owned();
         let tokens = body.tokens();
         let on_end = move |ending| match ending {
-            Ending::Whole => self.answered(clock, status, tokens.get(), Vec::new()),
+            Ending::Whole => self.answered(clock, status, tokens.get().into(), Vec::new()),
             Ending::Broken => self.notes.unanswered(clock),
             Ending::Lost => {
                 self.notes.warn_once(&format!("{address} broke an answer off"));
