@@ -13,8 +13,9 @@ use reqwest::{Client, Response, header::HeaderMap};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
 
 struct Api {
     upstreams: Upstreams,
@@ -271,7 +272,7 @@ fn paced(capacity: Option<u32>) -> OpenaiPlan {
         ..ModelPace::default()
     };
     let models = BTreeMap::from([("gpt-4o-mini".to_owned(), ModelPace::default())]);
-    let pace = Some(PacePlan { every, models, capacity, embeddings: Delay::constant(ms(30)) });
+    let pace = Some(Box::new(PacePlan { every, models, capacity, embeddings: Delay::constant(ms(30)) }));
     OpenaiPlan { pace, ..OpenaiPlan::default() }
 }
 
@@ -295,7 +296,7 @@ async fn a_plain_answer_takes_its_first_token_and_a_gap_for_each_other() {
 #[tokio::test]
 async fn with_one_place_calls_at_once_wait_for_each_other() {
     let every = ModelPace { first_token: Delay::constant(ms(300)), ..ModelPace::default() };
-    let pace = Some(PacePlan { every, capacity: Some(1), ..PacePlan::default() });
+    let pace = Some(Box::new(PacePlan { every, capacity: Some(1), ..PacePlan::default() }));
     let api = Api::new(OpenaiPlan { pace, ..OpenaiPlan::default() }).await;
     let calls = (0..3).map(|_| async { said(api.chat("k", "gpt-4o", 11).await.headers(), "openai-processing-ms") });
     let mut took: Vec<u64> =

@@ -14,7 +14,8 @@ use reqwest::{Client, Method, Response};
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Rules by the last word of the prompt.
 const RULES: &str = r#"
@@ -38,7 +39,7 @@ finish = "content-filter"
 "#;
 
 struct Api {
-    upstreams: Upstreams,
+    _upstreams: Upstreams,
     client: Client,
     base: String,
 }
@@ -55,7 +56,7 @@ impl Api {
         let plans = [UpstreamPlan::new("openai", UpstreamKind::Openai(OpenaiPlan { content, ..plan }))];
         let upstreams = Upstreams::start(&plans, engine, Seed(1), sink).await.unwrap();
         upstreams.begin(RunClock::start());
-        Self { base: upstreams.url("openai").unwrap(), upstreams, client: Client::new() }
+        Self { base: upstreams.url("openai").unwrap(), _upstreams: upstreams, client: Client::new() }
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Response {
@@ -392,7 +393,7 @@ async fn a_stream_begins_at_once_and_speaks_after_its_first_token_time() {
         token_gap: Delay::constant(Duration::from_millis(4)),
         ..ModelPace::default()
     };
-    let pace = Some(PacePlan { every, ..PacePlan::default() });
+    let pace = Some(Box::new(PacePlan { every, ..PacePlan::default() }));
     let api = Api::with(OpenaiPlan { pace, ..OpenaiPlan::default() }, Vec::new()).await;
     let mut body = simple("hello");
     body["stream"] = json!(true);
@@ -526,7 +527,7 @@ async fn responses_can_be_read_listed_and_deleted() {
 #[tokio::test]
 async fn background_responses_are_queued_made_and_cancelled() {
     let every = ModelPace { first_token: Delay::constant(Duration::from_secs(3_600)), ..ModelPace::default() };
-    let pace = Some(PacePlan { every, capacity: Some(1), ..PacePlan::default() });
+    let pace = Some(Box::new(PacePlan { every, capacity: Some(1), ..PacePlan::default() }));
     let slow = Api::with(OpenaiPlan { pace, ..OpenaiPlan::default() }, Vec::new()).await;
     let ask = json!({"model": "gpt-4o", "input": "x", "background": true});
     let (first, second) = (slow.made(ask.clone()).await, slow.made(ask.clone()).await);

@@ -98,7 +98,7 @@ fn openai_plan(out: &mut Collector, file: &UpstreamFile) -> OpenaiPlan {
     }
     OpenaiPlan {
         latency: latency(out, file.latency.as_ref()),
-        pace: file.pace.as_ref().map(|pace| resolve_pace::pace(out, pace)),
+        pace: file.pace.as_ref().map(|pace| Box::new(resolve_pace::pace(out, pace))),
         limits: file.limits.as_ref().map(|limits| resolve_limits::limits(out, limits.get_ref())).unwrap_or_default(),
         ..OpenaiPlan::default()
     }

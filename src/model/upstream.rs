@@ -105,7 +105,7 @@ pub struct OpenaiPlan {
     /// How long a completion takes before its first byte, without any fault and without a pace.
     pub latency: Delay,
     /// How fast tokens come, if `latency` shall not be all.
-    pub pace: Option<PacePlan>,
+    pub pace: Option<Box<PacePlan>>,
     /// What may be used per minute and in all.
     pub limits: LimitsPlan,
     /// What it says, before the rules that are built in.

@@ -53,12 +53,18 @@ pub struct Request<'a> {
     #[serde(borrow)]
     pub prompt: Option<&'a RawValue>,
     // Taken and without effect on what is answered.
-    access_programs: Option<IgnoredAny>,
-    background_options: Option<IgnoredAny>,
-    context_management: Option<IgnoredAny>,
-    image: Option<IgnoredAny>,
-    moderation: Option<IgnoredAny>,
-    prompt_cache_options: Option<IgnoredAny>,
+    #[serde(rename = "access_programs")]
+    _access_programs: Option<IgnoredAny>,
+    #[serde(rename = "background_options")]
+    _background_options: Option<IgnoredAny>,
+    #[serde(rename = "context_management")]
+    _context_management: Option<IgnoredAny>,
+    #[serde(rename = "image")]
+    _image: Option<IgnoredAny>,
+    #[serde(rename = "moderation")]
+    _moderation: Option<IgnoredAny>,
+    #[serde(rename = "prompt_cache_options")]
+    _prompt_cache_options: Option<IgnoredAny>,
 }
 
 /// `stream_options`

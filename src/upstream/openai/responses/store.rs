@@ -142,7 +142,8 @@ mod tests {
         assert!(store.lock().by_key.len() < 20);
         assert!(store.find(&format!("msg_{:032x}ffff", 1_u128 << 100)).is_some(), "by an item of its");
         store.keep(stored(1 << 101, MOST_BYTES + 1));
-        assert_eq!((store.lock().by_key.len(), store.lock().bytes), (0, 0), "what is too large is not kept");
+        let inner = store.lock();
+        assert_eq!((inner.by_key.len(), inner.bytes), (0, 0), "what is too large is not kept");
     }
 
     #[tokio::test]
