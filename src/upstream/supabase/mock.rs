@@ -3,6 +3,7 @@
 use super::auth::Auth;
 use super::changes::Changes;
 use super::clock::WallClock;
+use super::database::seed::SeedError;
 use super::errors;
 use super::failures;
 use super::functions::Functions;
@@ -15,7 +16,7 @@ use super::storage::{Storage, StorageError};
 use crate::fault::draw_delay;
 use crate::model::fault::Delay;
 use crate::model::upstream::{Services, SupabasePlan};
-use crate::units::Seed;
+use crate::units::{Offset, Seed};
 use crate::upstream::answer::{Answer, Call, Mock, Write};
 use http::{Method, StatusCode};
 use serde_json::Value;
@@ -42,7 +43,10 @@ pub struct Supabase {
 
 impl Supabase {
     /// A mock that behaves as planned, found by its clients at `origin`.
-    pub fn new(plan: &SupabasePlan, seed: Seed, origin: &str) -> Self {
+    ///
+    /// # Errors
+    /// What is wrong with the files that the database begins with. What is only doubtful comes beside the mock.
+    pub fn new(plan: &SupabasePlan, seed: Seed, origin: &str) -> Result<(Self, Vec<String>), SeedError> {
         let clock = WallClock::start();
         let gatekeeper = Arc::new(Gatekeeper::new(&plan.keys, seed, clock));
         let seed = seed.derive("supabase");
@@ -51,9 +55,9 @@ impl Supabase {
         let storage = Storage::new(&plan.buckets, Arc::clone(&gatekeeper), seed, clock);
         let functions = Functions::new(&plan.edge_functions);
         let changes = Changes::new();
-        let rest = Postgrest::new(plan, seed, changes.clone());
+        let (rest, warnings) = Postgrest::new(plan, seed, clock, changes.clone())?;
         let realtime = Realtime::new(Arc::clone(&gatekeeper), changes, seed, clock);
-        Self { latency: plan.latency.clone(), gatekeeper, auth, storage, functions, realtime, rest, seed }
+        Ok((Self { latency: plan.latency.clone(), gatekeeper, auth, storage, functions, realtime, rest, seed }, warnings))
     }
 
     fn route(&self, call: &Call<'_>, service: Option<(Service, &str)>) -> Answer {
@@ -150,8 +154,8 @@ impl Mock for Supabase {
         Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &serde_json::json!({"message": "Request size limit exceeded"}))
     }
 
-    fn acknowledge(&self, writes: Vec<Write>) {
-        self.rest.acknowledge(writes);
+    fn acknowledge(&self, writes: Vec<Write>, at: Option<Offset>) {
+        self.rest.acknowledge(writes, at);
     }
 
     fn state(&self) -> Value {
@@ -162,10 +166,14 @@ impl Mock for Supabase {
     }
 
     fn pages(&self) -> &'static [&'static str] {
-        &["mail"]
+        &["ledger", "mail"]
     }
 
     fn page(&self, name: &str) -> Option<Answer> {
-        (name == "mail").then(|| Answer::json(StatusCode::OK, &self.auth.mails()))
+        match name {
+            "ledger" => Some(Answer::json(StatusCode::OK, &self.rest.ledger())),
+            "mail" => Some(Answer::json(StatusCode::OK, &self.auth.mails())),
+            _ => None,
+        }
     }
 }
