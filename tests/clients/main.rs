@@ -14,7 +14,7 @@ mod retries;
 mod stage;
 mod supabase;
 
-use firedrill::model::supabase::{AuthPlan, FunctionPlan};
+use firedrill::model::supabase::{AuthPlan, EdgeFunctionPlan};
 use firedrill::model::upstream::{OpenaiPlan, SeedFile, SeedFormat, SupabasePlan, UpstreamKind};
 use futures_util::future::join_all;
 use matrix::{Cell, Table};
@@ -54,7 +54,7 @@ fn openai_kind() -> UpstreamKind {
 
 fn supabase_kind() -> UpstreamKind {
     let seed = SeedFile { name: "seed.sql".into(), format: SeedFormat::Sql, text: include_str!("seed.sql").into() };
-    let hello = FunctionPlan { body: json!({"message": "Hello!"}), ..FunctionPlan::default() };
+    let hello = EdgeFunctionPlan { body: json!({"message": "Hello!"}), ..EdgeFunctionPlan::default() };
     UpstreamKind::Supabase(SupabasePlan {
         seed_files: vec![seed],
         auth: AuthPlan { anonymous_sign_ins: true, ..AuthPlan::default() },
