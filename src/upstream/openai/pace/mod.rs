@@ -96,7 +96,9 @@ impl Pace {
         match &self.kind {
             Kind::Latency(latency) => Timing { head: latency.draw(seed, &[number]), ..still },
             Kind::Tokens(paces) => match work.model.purpose {
-                Purpose::Embedding { .. } | Purpose::Moderation => Timing { head: paces.embeddings.draw(seed, &[number]), ..still },
+                Purpose::Embedding { .. } | Purpose::Moderation => {
+                    Timing { head: paces.embeddings.draw(seed, &[number]), ..still }
+                }
                 Purpose::Chat | Purpose::Responses | Purpose::Completion => {
                     let pace = paces.models.get(work.model.id).unwrap_or(&paces.every);
                     let reading = times(pace.per_prompt_token, work.prompt_tokens);
