@@ -105,8 +105,8 @@ pub(super) struct SupabaseFile {
     #[serde(default)]
     pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
-    /// A JSON file: an object of tables, each a list of rows.
-    pub(super) seed: Option<Spanned<String>>,
+    /// Files that the database begins with: SQL, JSON, CSV.
+    pub(super) seed: Option<Spanned<OneOrMany<String>>>,
 }
 
 /// `upstreams.stub.NAME`

@@ -1,6 +1,7 @@
 //! What the app talks to, as planned: [`UpstreamPlan`].
 
 use super::fault::Delay;
+use super::function::FunctionPlan;
 use super::supabase::{AuthPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -113,6 +114,12 @@ pub struct SupabasePlan {
     pub seed_files: Vec<SeedFile>,
     /// How long a request takes, without any fault.
     pub latency: Delay,
+    /// The most rows of an answer; 1,000, as in a fresh project, if absent.
+    pub max_rows: Option<usize>,
+    /// Whether aggregates may be used; not in a fresh project.
+    pub aggregates: bool,
+    /// Functions that can be called.
+    pub functions: Vec<FunctionPlan>,
     /// Which keys and tokens are taken.
     pub keys: KeysPlan,
     /// How auth behaves.

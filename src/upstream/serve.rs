@@ -235,7 +235,7 @@ impl Upstream {
     fn answered(&self, clock: Option<RunClock>, status: StatusCode, tokens: (u64, u64), writes: Vec<Write>) {
         self.notes.answered(clock, status, tokens, writes.len());
         if !writes.is_empty() {
-            self.mock.acknowledge(writes);
+            self.mock.acknowledge(writes, clock.map(|clock| clock.now()));
         }
     }
 

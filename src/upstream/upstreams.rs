@@ -7,7 +7,7 @@ use super::inbound::Inbound;
 use super::openai::{self, OpenAi};
 use super::serve::{Shared, Upstream};
 use super::stub::Stub;
-use super::supabase::{self, Supabase};
+use super::supabase::{self, SeedError, Supabase};
 use super::tasks::Tasks;
 use super::tls::{Authority, TlsError};
 use crate::fault::Engine;
@@ -24,6 +24,14 @@ use tokio_util::sync::DropGuard;
 /// Why the upstreams could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
+    /// The files that a database begins with are wrong.
+    #[error("upstream `{upstream}` cannot load its seed; {problem}")]
+    Seed {
+        /// Which upstream.
+        upstream: String,
+        /// What is wrong, with file and line.
+        problem: String,
+    },
     /// An address could not be bound.
     #[error("upstream `{upstream}` cannot listen on {address}; {}", remedy(.source))]
     Bind {
@@ -132,15 +140,24 @@ impl Upstreams {
         let clock = Arc::clone(&shared.clock);
         let mut listening = Vec::with_capacity(bound.len());
         for (index, ((plan, listener, address), tls)) in bound.into_iter().zip(acceptors).enumerate() {
+            let mut warnings = Vec::new();
             let mock: Box<dyn Mock> = match &plan.kind {
                 UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
                 UpstreamKind::Supabase(supabase) => {
-                    Box::new(Supabase::new(supabase, seed, &environment::url(plan, address)))
+                    let fail = |problem: SeedError| UpstreamError::Seed {
+                        upstream: plan.name.clone(),
+                        problem: problem.to_string(),
+                    };
+                    let (mock, doubts) =
+                        Supabase::new(supabase, seed, &environment::url(plan, address)).map_err(fail)?;
+                    warnings = doubts;
+                    Box::new(mock)
                 }
                 UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
             };
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             let upstream = Arc::new(Upstream::new(plan.name.clone(), index, mock, shared.clone()));
+            warnings.iter().for_each(|warning| upstream.notes().warn_once(warning));
             tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));
             listening.push(Listening {
                 name: plan.name.clone(),

@@ -48,12 +48,6 @@ impl PgError {
         self
     }
 
-    /// A part of the query that cannot be read.
-    pub fn unreadable(part: &str, text: &str) -> Self {
-        let shown: String = text.chars().take(200).collect();
-        Self::new(StatusCode::BAD_REQUEST, "PGRST100", format!("\"failed to parse {part} ({shown})\""))
-    }
-
     /// More or less than the one row that was asked for.
     pub fn not_single(rows: usize) -> Self {
         Self::new(StatusCode::NOT_ACCEPTABLE, "PGRST116", "Cannot coerce the result to a single JSON object")

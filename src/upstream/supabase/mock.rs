@@ -3,6 +3,7 @@
 use super::auth::Auth;
 use super::changes::Changes;
 use super::clock::WallClock;
+use super::database::seed::SeedError;
 use super::errors::{self, CATALOGUE};
 use super::gatekeeper::Gatekeeper;
 use super::gateway::{self, Service};
@@ -11,7 +12,7 @@ use super::postgrest::Postgrest;
 use crate::fault::draw_delay;
 use crate::model::fault::Delay;
 use crate::model::upstream::{Services, SupabasePlan};
-use crate::units::Seed;
+use crate::units::{Offset, Seed};
 use crate::upstream::answer::{Answer, Call, Mock, Write};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -33,15 +34,18 @@ pub struct Supabase {
 
 impl Supabase {
     /// A mock that behaves as planned, found by its clients at `origin`.
-    pub fn new(plan: &SupabasePlan, seed: Seed, origin: &str) -> Self {
+    ///
+    /// # Errors
+    /// What is wrong with the files that the database begins with. What is only doubtful comes beside the mock.
+    pub fn new(plan: &SupabasePlan, seed: Seed, origin: &str) -> Result<(Self, Vec<String>), SeedError> {
         let clock = WallClock::start();
         let gatekeeper = Arc::new(Gatekeeper::new(&plan.keys, seed, clock));
         let seed = seed.derive("supabase");
         let users = plan.seed.get(USERS).map_or(&[][..], Vec::as_slice);
         let auth = Auth::new(&plan.auth, users, Arc::clone(&gatekeeper), seed, clock, origin);
         let changes = Changes::new();
-        let rest = Postgrest::new(plan, seed, changes.clone());
-        Self { latency: plan.latency, gatekeeper, auth, rest, changes, seed }
+        let (rest, warnings) = Postgrest::new(plan, seed, clock, changes.clone())?;
+        Ok((Self { latency: plan.latency, gatekeeper, auth, rest, changes, seed }, warnings))
     }
 
     fn route(&self, call: &Call<'_>, service: Option<(Service, &str)>) -> Answer {
@@ -111,8 +115,8 @@ impl Mock for Supabase {
         Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &json!({"message": "Request size limit exceeded"}))
     }
 
-    fn acknowledge(&self, writes: Vec<Write>) {
-        self.rest.acknowledge(writes);
+    fn acknowledge(&self, writes: Vec<Write>, at: Option<Offset>) {
+        self.rest.acknowledge(writes, at);
     }
 
     fn state(&self) -> Value {
@@ -122,10 +126,14 @@ impl Mock for Supabase {
     }
 
     fn pages(&self) -> &'static [&'static str] {
-        &["mail"]
+        &["ledger", "mail"]
     }
 
     fn page(&self, name: &str) -> Option<Answer> {
-        (name == "mail").then(|| Answer::json(StatusCode::OK, &self.auth.mails()))
+        match name {
+            "ledger" => Some(Answer::json(StatusCode::OK, &self.rest.ledger())),
+            "mail" => Some(Answer::json(StatusCode::OK, &self.auth.mails())),
+            _ => None,
+        }
     }
 }

@@ -1,141 +1,196 @@
-//! [`Postgrest`]: PostgREST (`/rest/v1/`) over the store, from a path to who answers it.
+//! [`Postgrest`]: PostgREST (`/rest/v1/`) over the database, from a path to who answers it, and the ledger of what
+//! was written.
 
-use super::changes::Changes;
-use super::defaults;
+use super::changes::{ChangeKind, Changes, Readers, RowChange};
+use super::clock::WallClock;
+use super::database::schema::TableName;
+use super::database::seed::{self, SeedError};
+use super::database::store::Store;
+use super::database::table::{Row, Table};
+use super::database::transaction::Change;
 use super::errors::PgError;
-use super::identity::Identity;
-use super::ledger::Ledger;
-use super::query::{Preferences, Query};
-use super::read;
-use super::store::Store;
-use super::value::Cell;
-use super::write::Writing;
-use crate::model::upstream::SupabasePlan;
-use crate::units::Seed;
+use super::identity::{Identity, Role};
+use super::ledger::{self, Ledger};
+use super::rest::front::{Front, Route};
+use super::rest::read::{Request, Settings};
+use super::rest::write::Writing;
+use crate::model::upstream::{SeedFile, SeedFormat, SupabasePlan};
+use crate::units::{Offset, Seed};
 use crate::upstream::answer::{Answer, Call, Write};
-use http::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Schemas that are exposed, as a fresh project exposes them.
-const SCHEMAS: [&str; 2] = ["public", "graphql_public"];
+/// What comes before every path here.
+const PREFIX: &str = "/rest/v1/";
+/// The most rows of an answer in a fresh project.
+const MOST_ROWS: usize = 1_000;
+/// Entries of the ledger that its page shows.
+const SHOWN: usize = 1_000;
 
 /// The database behind its REST interface.
 pub struct Postgrest {
     store: RwLock<Store>,
     ledger: Mutex<Ledger>,
+    front: Front,
+    clock: WallClock,
     /// Where committed changes are published.
     changes: Changes,
-    seed: Seed,
-    /// Rows made so far, for their ids.
-    made: Mutex<u64>,
 }
 
 impl Postgrest {
-    /// A database with the rows of the plan.
-    pub fn new(plan: &SupabasePlan, seed: Seed, changes: Changes) -> Self {
-        let (mut store, mut made) = (Store::default(), 0);
+    /// A database with the schema and rows of the plan, and what the reader of the run should know about them.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(
+        plan: &SupabasePlan,
+        seed: Seed,
+        clock: WallClock,
+        changes: Changes,
+    ) -> Result<(Self, Vec<String>), SeedError> {
+        let mut files = plan.seed_files.clone();
         // Users belong to Auth: the database does not show them.
-        for (name, rows) in plan.seed.iter().filter(|(name, _)| !name.starts_with("auth.")) {
-            let Some(table) = store.table_or_new(name) else { continue };
-            for row in rows.iter().filter_map(Value::as_object) {
-                let mut row = row.clone();
-                defaults::fill(name, &mut row, seed, made);
-                made += 1;
-                let values = row
-                    .iter()
-                    .filter_map(|(column, value)| Some((table.place_or_new(column)?, Cell::written(value, column))))
-                    .collect();
-                table.insert(values);
+        let rows: BTreeMap<_, _> = plan.seed.iter().filter(|(name, _)| !name.starts_with("auth.")).collect();
+        if !rows.is_empty() {
+            let text = serde_json::to_string(&rows).unwrap_or_default();
+            files.push(SeedFile { name: "seed".to_owned(), format: SeedFormat::Json, text });
+        }
+        let loaded = seed::load(&files, seed, micros(clock))?;
+        let store = loaded.store;
+        let mut schemas = vec!["public".to_owned()];
+        for table in store.tables() {
+            let schema = &table.definition().name.schema;
+            if !schemas.contains(schema) {
+                schemas.push(schema.clone());
             }
         }
-        Self { store: RwLock::new(store), ledger: Mutex::default(), changes, seed, made: Mutex::new(made) }
+        schemas.push("graphql_public".to_owned());
+        let max_rows = Some(plan.max_rows.unwrap_or(MOST_ROWS));
+        let front = Front::new(Settings { schemas, max_rows, aggregates: plan.aggregates }, &plan.functions);
+        let ledger = Mutex::new(Ledger::new(&store));
+        Ok((Self { store: RwLock::new(store), ledger, front, clock, changes }, loaded.warnings))
     }
 
     /// The answer to a request by `identity`, at `path` below `/rest/v1/`.
-    pub fn answer(&self, path: &str, call: &Call<'_>, _identity: &Identity) -> Answer {
-        if path.is_empty() {
-            return self.root();
-        }
-        self.rest(path, call).unwrap_or_else(|error| error.answer())
+    pub fn answer(&self, path: &str, call: &Call<'_>, identity: &Identity) -> Answer {
+        self.rest(path, call, identity).unwrap_or_else(|error| error.answer())
     }
 
     /// Takes note of rows whose writing was acknowledged to the app.
-    pub fn acknowledge(&self, writes: Vec<Write>) {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).note(writes);
+    pub fn acknowledge(&self, writes: Vec<Write>, at: Option<Offset>) {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).note(writes, at);
     }
 
     /// What the database holds, for people who look.
     pub fn state(&self) -> Value {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows: BTreeMap<&str, usize> = store.tables().map(|(name, table)| (name, table.len())).collect();
-        let latest = ledger.latest().map(|write| json!({"table": write.table, "id": write.row}));
+        let rows: BTreeMap<String, usize> = store.tables().map(|table| (shown(table), table.len())).collect();
+        let latest = ledger.latest(1).next();
         json!({
-            "rows": rows, "bytes": store.bytes(), "evicted": store.evicted(),
+            "rows": rows, "bytes": store.bytes(), "evicted": store.evicted(), "declared": store.is_strict(),
             "writes": {"acknowledged": ledger.acknowledged(), "left_out": ledger.left_out(), "latest": latest},
         })
     }
 
-    /// PostgREST's root: what it serves, in outline.
-    fn root(&self) -> Answer {
+    /// The ledger: its latest entries, newest first, and whether the database still holds what it says.
+    pub fn ledger(&self) -> Value {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        let paths: BTreeMap<String, Value> = store.tables().map(|(name, _)| (format!("/{name}"), json!({}))).collect();
-        let body = json!({"swagger": "2.0", "info": {"title": "standard public schema", "version": "13.0"},
-                          "paths": paths});
-        Answer::json(StatusCode::OK, &body).with("content-type", "application/openapi+json; charset=utf-8")
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        json!({
+            "acknowledged": ledger.acknowledged(), "left_out": ledger.left_out(),
+            "latest": ledger.latest(SHOWN).collect::<Vec<_>>(), "findings": ledger.verify(&store),
+        })
     }
 
-    fn rest(&self, path: &str, call: &Call<'_>) -> Result<Answer, PgError> {
-        if let Some(function) = path.strip_prefix("rpc/") {
-            let message = format!("Could not find the function public.{function} in the schema cache");
-            return Err(PgError::new(StatusCode::NOT_FOUND, "PGRST202", message));
-        }
-        let table = percent_decode_str(path).decode_utf8_lossy();
-        if table.is_empty() || table.contains('/') || table.len() > 63 {
-            return Err(PgError::new(StatusCode::NOT_FOUND, "PGRST125", "Invalid path specified in request URL"));
-        }
-        let head = *call.method == Method::HEAD;
-        let reading = head || *call.method == Method::GET;
-        let profile = if reading { "accept-profile" } else { "content-profile" };
-        if let Some(schema) = call.header(profile).filter(|schema| !SCHEMAS.contains(schema)) {
-            let mut error = PgError::new(StatusCode::NOT_ACCEPTABLE, "PGRST106", format!("Invalid schema: {schema}"));
-            error.hint = Some(format!("Only the following schemas are exposed: {}", SCHEMAS.join(", ")));
-            return Err(error);
-        }
-        if let Some(accept) = call.header("accept").filter(|accept| {
-            ["text/csv", "application/vnd.pgrst.plan", "application/geo+json"].iter().any(|kind| accept.contains(kind))
-        }) {
-            let message = format!("None of these media types are available: {accept}");
-            return Err(PgError::new(StatusCode::NOT_ACCEPTABLE, "PGRST107", message));
-        }
-        let query = Query::parse(call.query)?;
-        let preferences = Preferences::read(call.headers);
-        if reading {
-            return read::read(&self.store, &table, &query, &preferences, head);
-        }
-        query.check_embedded()?;
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        let mut writing = Writing {
-            store: &mut store,
-            table: &table,
-            query: &query,
-            preferences: &preferences,
-            seed: self.seed,
-            made: &mut made,
+    fn rest(&self, path: &str, call: &Call<'_>, identity: &Identity) -> Result<Answer, PgError> {
+        let (schema, table) = match self.front.route(&self.store, identity, path, call)? {
+            Route::Answered(answer) => return Ok(*answer),
+            Route::Write { schema, table } => (schema, table),
         };
-        match *call.method {
-            Method::POST => writing.insert(call.body),
-            Method::PATCH => writing.update(call.body),
-            Method::DELETE => writing.delete(),
-            _ => Err(PgError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "PGRST117",
-                format!("Unsupported HTTP method: {}", call.method),
-            )),
+        let request = Request { schema: &schema, table: &table, query: call.query, headers: call.headers, head: false };
+        let now = micros(self.clock);
+        let writing = Writing { settings: &self.front.settings, identity, request, body: call.body, now };
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        let (answer, changes) = writing.answer(&mut store, call.method)?;
+        if self.changes.are_watched() {
+            self.publish(&store, &changes, now);
+        }
+        let request = match call.query {
+            "" => format!("{} {PREFIX}{path}", call.method),
+            query => format!("{} {PREFIX}{path}?{query}", call.method),
+        };
+        let writes = ledger::writes(&store, &changes, call.number, &request, identity.role.name());
+        Ok(Answer { writes, ..answer })
+    }
+
+    /// Tells listeners of row changes.
+    fn publish(&self, store: &Store, changes: &[Change], now: i64) {
+        let mut columns: BTreeMap<&TableName, Arc<[(Box<str>, Box<str>)]>> = BTreeMap::new();
+        for change in changes {
+            let Some(table) = store.named(&change.table) else { continue };
+            let columns = columns.entry(&change.table).or_insert_with(|| {
+                let named = table.definition().columns().iter();
+                named.map(|column| (column.name.as_str().into(), (&*column.kind.catalogue_name()).into())).collect()
+            });
+            let kind = match (&change.before, &change.after) {
+                (None, _) => ChangeKind::Insert,
+                (Some(_), Some(_)) => ChangeKind::Update,
+                (Some(_), None) => ChangeKind::Delete,
+            };
+            let everything = |_: usize| true;
+            let key = table.definition().primary_key();
+            let in_key = |place: usize| key.is_some_and(|key| key.columns.contains(&place));
+            let Some(row) = change.after.as_ref().or(change.before.as_ref()) else { continue };
+            self.changes.publish(RowChange {
+                schema: change.table.schema.as_str().into(),
+                table: change.table.table.as_str().into(),
+                kind,
+                columns: Arc::clone(columns),
+                record: change.after.as_ref().map(|row| record(table, row, &everything)).unwrap_or_default(),
+                old_key: change.before.as_ref().map(|row| record(table, row, &in_key)).unwrap_or_default(),
+                committed: u64::try_from(now).unwrap_or_default(),
+                readers: readers(table, row),
+            });
         }
     }
+}
+
+/// A row's values by their columns' names.
+fn record(table: &Table, row: &Row, wanted: &dyn Fn(usize) -> bool) -> Map<String, Value> {
+    let columns = table.definition().columns().iter().enumerate().filter(|(place, _)| wanted(*place));
+    columns
+        .map(|(place, column)| {
+            let mut json = Vec::new();
+            row.get(place).write_json(&mut json);
+            (column.name.clone(), serde_json::from_slice(&json).unwrap_or_default())
+        })
+        .collect()
+}
+
+/// Who may read a row, as far as that can be said without asking for everybody.
+fn readers(table: &Table, row: &Row) -> Readers {
+    let Some(security) = &table.definition().row_security else { return Readers::Everybody };
+    let sees = |role: Role, user: Option<&str>| {
+        table.visible_to(&Identity { user: user.map(Into::into), ..Identity::of(role) }, row)
+    };
+    if sees(Role::Anon, None) {
+        return Readers::Everybody;
+    }
+    let owner = security.owner(row).and_then(|value| value.to_text());
+    match owner {
+        Some(owner) if sees(Role::Authenticated, Some(&owner)) => Readers::Owner(owner.into()),
+        _ => Readers::Service,
+    }
+}
+
+/// The name of a table for people: without `public`.
+fn shown(table: &Table) -> String {
+    let name = &table.definition().name;
+    if name.schema == "public" { name.table.clone() } else { name.to_string() }
+}
+
+fn micros(clock: WallClock) -> i64 {
+    i64::try_from(clock.micros()).unwrap_or(i64::MAX)
 }

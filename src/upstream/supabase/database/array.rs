@@ -1,7 +1,6 @@
 //! Arrays: their text and their JSON.
 
 use super::error::SqlError;
-use super::jsonb::Json;
 use super::numeric::is_space;
 use super::types::ColumnType;
 use super::value::{Array, Value};
@@ -304,11 +303,6 @@ pub fn parse_vector(text: &str, dimensions: Option<u32>) -> Result<Box<[f32]>, S
         }
         _ => Ok(numbers),
     }
-}
-
-/// Whether JSON is an array without anything in it, at whatever depth: there is nothing to take a type from.
-pub fn is_hollow(json: &Json) -> bool {
-    matches!(json, Json::Array(items) if items.iter().all(is_hollow))
 }
 
 #[cfg(test)]

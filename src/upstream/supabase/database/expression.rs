@@ -222,6 +222,20 @@ impl Expr {
         })
     }
 
+    /// Whether it gives another value every time, whatever the row: a default that the database fills in by itself.
+    pub fn is_volatile(&self) -> bool {
+        use Function as F;
+        match self {
+            Self::Cast(inner, _) => inner.is_volatile(),
+            Self::Call(F::Now | F::CurrentDate | F::LocalTimestamp | F::GenRandomUuid | F::Random | F::Nextval, _) => {
+                true
+            }
+            Self::Call(_, arguments) => arguments.iter().any(Self::is_volatile),
+            Self::Arithmetic(_, left, right) | Self::Concat(left, right) => left.is_volatile() || right.is_volatile(),
+            _ => false,
+        }
+    }
+
     /// Whether it holds for a row; `None` where that is unknown.
     ///
     /// # Errors

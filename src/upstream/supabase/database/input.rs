@@ -110,6 +110,21 @@ impl ColumnType {
         }
     }
 
+    /// Reads a text that stands for a JSON string, as the fields of forms and CSV do: in `json` it stays a string.
+    ///
+    /// # Errors
+    /// As [`ColumnType::parse`].
+    pub fn parse_text(&self, text: &str) -> Result<Value, SqlError> {
+        match self {
+            Self::Json | Self::Jsonb | Self::Any => {
+                let mut json = String::new();
+                jsonb::write_string(&mut json, text);
+                self.parse_json(&json, "")
+            }
+            _ => self.parse(text),
+        }
+    }
+
     /// Turns a value into this type, as a cast in a query does (`col::type`).
     ///
     /// # Errors

@@ -37,6 +37,11 @@ impl Row {
         self.values.get(place).unwrap_or(&NULL)
     }
 
+    /// Its values; what it lacks at the end is null.
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
     /// Sets the value at a column's place.
     pub fn set(&mut self, place: usize, value: Value) {
         if self.values.len() <= place {
@@ -137,13 +142,23 @@ pub struct Table {
     indexes: Vec<Index>,
     /// How many of the indexes belong to keys.
     fixed: usize,
+    /// Rows with lower numbers may have gone for want of room.
+    evicted_below: RowNumber,
     bytes: u64,
 }
 
 impl Table {
     /// An empty table, with an index for every key and every foreign key.
     pub fn new(definition: TableDef) -> Self {
-        let mut table = Self { definition, rows: BTreeMap::new(), next: 0, indexes: Vec::new(), fixed: 0, bytes: 0 };
+        let mut table = Self {
+            definition,
+            rows: BTreeMap::new(),
+            next: 0,
+            indexes: Vec::new(),
+            fixed: 0,
+            evicted_below: 0,
+            bytes: 0,
+        };
         let keys = table.definition.keys.iter().map(|key| key.columns.clone());
         let foreign = table.definition.foreign_keys.iter().map(|key| key.columns.clone());
         for places in keys.chain(foreign).collect::<Vec<_>>() {
@@ -180,6 +195,16 @@ impl Table {
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The number that the next new row gets.
+    pub fn next_number(&self) -> RowNumber {
+        self.next
+    }
+
+    /// Whether a row of this number is not there because it had to go for want of room.
+    pub fn is_evicted(&self, number: RowNumber) -> bool {
+        number < self.evicted_below && !self.rows.contains_key(&number)
     }
 
     /// Bytes of its rows, roughly.
@@ -273,6 +298,7 @@ impl Table {
     /// Removes the oldest row.
     pub fn remove_oldest(&mut self) -> Option<(RowNumber, Row)> {
         let number = *self.rows.first_key_value()?.0;
+        self.evicted_below = number + 1;
         Some((number, self.remove(number)?))
     }
 

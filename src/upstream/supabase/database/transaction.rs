@@ -73,19 +73,11 @@ impl<'a> Transaction<'a> {
         self.store
     }
 
-    /// The database, to prepare it (indexes, columns of tables without a schema).
-    pub fn store_mut(&mut self) -> &mut Store {
-        self.store
-    }
-
     /// Ends the statement for good and gives what it changed, in order.
     pub fn commit(mut self) -> Vec<Change> {
         self.open = false;
         std::mem::take(&mut self.changes)
     }
-
-    /// Takes everything back. Sequences stay where they are.
-    pub fn rollback(self) {}
 
     fn undo(&mut self) {
         while let Some(change) = self.changes.pop() {

@@ -32,11 +32,6 @@ impl Volatile {
         self.sequences.entry(full_name(&name)).or_insert(Sequence { next: AtomicI64::new(start), step });
     }
 
-    /// Whether there is such a sequence.
-    pub fn has_sequence(&self, name: &str) -> bool {
-        self.sequences.contains_key(&full_name(name))
-    }
-
     /// Lets a sequence go on behind a value, as `setval` does.
     pub fn set_sequence(&self, name: &str, value: i64, called: bool) {
         if let Some(sequence) = self.sequences.get(&full_name(name)) {

@@ -128,8 +128,7 @@ impl Context<'_> {
     }
 
     fn fulfils(&self, node: &Node<'_>, row: &Row) -> Result<bool, PgError> {
-        let embedded =
-            |number: usize| -> Result<bool, PgError> { Ok(!self.related(&node.children[number], row)?.is_empty()) };
+        let embedded = |number: usize| self.any_related(&node.children[number], row);
         for predicate in &node.predicates {
             if predicate.holds(row, &embedded)? != Some(true) {
                 return Ok(false);
@@ -235,7 +234,8 @@ fn candidates(table: &Table, predicates: &[Predicate]) -> Option<Vec<RowNumber>>
         let (place, keys) = predicate.equalities()?;
         keys.into_iter().map(|key| table.lookup(&[place], key)).collect::<Option<Vec<_>>>()
     };
-    let best = predicates.iter().filter_map(listed).min_by_key(|lists| lists.iter().map(|list| list.len()).sum::<usize>())?;
+    let best =
+        predicates.iter().filter_map(listed).min_by_key(|lists| lists.iter().map(|list| list.len()).sum::<usize>())?;
     let mut numbers: Vec<RowNumber> = best.iter().flat_map(|list| list.iter().copied()).collect();
     if best.len() > 1 {
         numbers.sort_unstable();

@@ -92,7 +92,8 @@ struct Accepted {
 
 /// The media types of `Accept`, best first: by quality, then by how narrow they are.
 fn accepted(text: &str) -> Vec<Accepted> {
-    let mut all: Vec<Accepted> = text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(Accepted::read).collect();
+    let mut all: Vec<Accepted> =
+        text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(Accepted::read).collect();
     let narrowness = |one: &Accepted| one.parameters.len() as i64 - one.text.matches('*').count() as i64;
     all.sort_by(|a, b| b.quality.total_cmp(&a.quality).then(narrowness(b).cmp(&narrowness(a))));
     all

@@ -71,8 +71,7 @@ fn shared_parameters() -> Map<String, Value> {
         json!({"name": name, "description": "Preference", "required": false, "in": "header", "type": "string",
                "enum": values})
     };
-    let query =
-        |name: &str, about: &str| json!({"name": name, "description": about, "required": false, "in": "query", "type": "string"});
+    let query = |name: &str, about: &str| json!({"name": name, "description": about, "required": false, "in": "query", "type": "string"});
     let range = |name: &str| json!({"name": name, "required": false, "in": "header", "type": "string"});
     Map::from_iter([
         ("preferParams".to_owned(), header("Prefer", &["params=single-object"])),

@@ -143,9 +143,9 @@ impl Preferences {
 
     /// What cannot be granted here although PostgREST would.
     pub fn warning(&self) -> Option<String> {
-        self.timezone.as_ref().map(|zone| {
-            format!("the Supabase mock always answers in UTC; `Prefer: timezone={zone}` was not followed")
-        })
+        self.timezone
+            .as_ref()
+            .map(|zone| format!("the Supabase mock always answers in UTC; `Prefer: timezone={zone}` was not followed"))
     }
 }
 
@@ -175,6 +175,9 @@ mod tests {
     fn nonsense_is_only_refused_when_asked_for() {
         assert!(read(&["frobnicate=yes"]).check().is_ok());
         let error = read(&["handling=strict, frobnicate=yes, count=none"]).check().unwrap_err();
-        assert_eq!((&*error.code, error.details.as_deref()), ("PGRST122", Some("Invalid preferences: frobnicate=yes, count=none")));
+        assert_eq!(
+            (&*error.code, error.details.as_deref()),
+            ("PGRST122", Some("Invalid preferences: frobnicate=yes, count=none"))
+        );
     }
 }

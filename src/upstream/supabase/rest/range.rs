@@ -14,7 +14,9 @@ pub fn narrow(rows: &mut Rows, headers: &HeaderMap, get: bool) -> Result<(), PgE
     if let Some((first, Some(last))) = header
         && first > last
     {
-        return Err(refused("The lower boundary must be lower than or equal to the upper boundary in the Range header."));
+        return Err(refused(
+            "The lower boundary must be lower than or equal to the upper boundary in the Range header.",
+        ));
     }
     if rows.limit == Some(0) && rows.offset == 0 {
         return Ok(());
@@ -91,7 +93,12 @@ mod tests {
     #[case(Some(3), 0, "nonsense", (0, Some(3)))]
     #[case(Some(10), 5, "0-9", (5, Some(5)))]
     #[case(Some(0), 0, "0-9", (0, Some(0)))]
-    fn parts_meet(#[case] limit: Option<i64>, #[case] offset: u64, #[case] range: &'static str, #[case] expected: (u64, Option<i64>)) {
+    fn parts_meet(
+        #[case] limit: Option<i64>,
+        #[case] offset: u64,
+        #[case] range: &'static str,
+        #[case] expected: (u64, Option<i64>),
+    ) {
         assert_eq!(narrowed(limit, offset, range), Ok(expected));
     }
 

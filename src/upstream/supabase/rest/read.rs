@@ -305,13 +305,7 @@ fn told(
 }
 
 /// An answer with its status and `Content-Range`.
-pub fn finish(
-    given: usize,
-    offset: u64,
-    total: Option<usize>,
-    media: Media,
-    body: Vec<u8>,
-) -> Result<Answer, PgError> {
+pub fn finish(given: usize, offset: u64, total: Option<usize>, media: Media, body: Vec<u8>) -> Result<Answer, PgError> {
     let status = range::status(offset, given, total);
     let content_range = range::content_range(offset, given, total);
     if status == StatusCode::RANGE_NOT_SATISFIABLE {

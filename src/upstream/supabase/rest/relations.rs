@@ -90,7 +90,8 @@ pub fn find<'s>(
     target: &str,
     hint: Option<&str>,
 ) -> Result<Relation<'s>, PgError> {
-    let mut meant: Vec<Relation<'s>> = all(store, origin).into_iter().filter(|r| is_meant(origin, r, target, hint)).collect();
+    let mut meant: Vec<Relation<'s>> =
+        all(store, origin).into_iter().filter(|r| is_meant(origin, r, target, hint)).collect();
     match meant.len() {
         1 => Ok(meant.remove(0)),
         0 => Err(none(store, origin, target, hint)),
@@ -151,9 +152,10 @@ fn all<'s>(store: &'s Store, origin: &TableDef) -> Vec<Relation<'s>> {
 }
 
 fn is_unique(table: &TableDef, columns: &[usize]) -> bool {
-    table.keys.iter().any(|key| {
-        key.columns.len() == columns.len() && key.columns.iter().all(|place| columns.contains(place))
-    })
+    table
+        .keys
+        .iter()
+        .any(|key| key.columns.len() == columns.len() && key.columns.iter().all(|place| columns.contains(place)))
 }
 
 fn single_column<'a>(table: &'a TableDef, places: &[usize]) -> Option<&'a str> {
@@ -207,7 +209,8 @@ fn none(store: &Store, origin: &TableDef, target: &str, hint: Option<&str>) -> P
     } else if names().any(|name| name == target) {
         None
     } else {
-        refusals::nearest(target, names(), 0.33).map(|near| format!("Perhaps you meant '{near}' instead of '{target}'."))
+        refusals::nearest(target, names(), 0.33)
+            .map(|near| format!("Perhaps you meant '{near}' instead of '{target}'."))
     };
     error
 }
@@ -290,14 +293,13 @@ pub fn assumed<'s>(store: &'s Store, origin: &TableDef, target: &str, hint: Opti
         let (own, foreign) = (origin.place("id")?, other.definition().place(column)?);
         Some(relation(Cardinality::OneToMany, other, own, foreign, column))
     };
-    let known = KNOWN_KEYS
-        .iter()
-        .filter(|(_, column, _)| hint.is_none_or(|hint| hint.contains(column)))
-        .find_map(|(child, column, parent)| match () {
+    let known = KNOWN_KEYS.iter().filter(|(_, column, _)| hint.is_none_or(|hint| hint.contains(column))).find_map(
+        |(child, column, parent)| match () {
             () if child == table && *parent == target => to_one(column),
             () if *child == target && parent == table => to_many(column),
             () => None,
-        });
+        },
+    );
     known.or_else(|| to_one(&key_to(target))).or_else(|| to_many(&key_to(table)))
 }
 

@@ -114,7 +114,8 @@ fn value_end(bytes: &[u8], mut at: usize) -> Option<usize> {
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.checked_sub(1)?,
             _ if depth == 0 => {
-                let rest = bytes[at..].iter().position(|b| matches!(b, b',' | b'}' | b']' | b':') || b.is_ascii_whitespace());
+                let rest =
+                    bytes[at..].iter().position(|b| matches!(b, b',' | b'}' | b']' | b':') || b.is_ascii_whitespace());
                 let end = rest.map_or(bytes.len(), |rest| at + rest);
                 return (end > start).then_some(end);
             }

@@ -177,9 +177,9 @@ fn read_vector(found: &mut Words, text: &str) {
         let word = rest[start + 1..start + 1 + end].to_owned();
         rest = &rest[start + end + 2..];
         let places = rest.strip_prefix(':').map_or("", |r| r.split(' ').next().unwrap_or_default());
-        let numbers = places.split(',').filter_map(|place| {
-            place.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse::<usize>().ok()
-        });
+        let numbers = places
+            .split(',')
+            .filter_map(|place| place.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse::<usize>().ok());
         found.entry(word).or_default().extend(numbers);
     }
 }
@@ -379,11 +379,7 @@ impl QueryReader<'_> {
     }
 }
 
-fn joined(
-    left: Option<Wanted>,
-    right: Option<Wanted>,
-    join: impl FnOnce(Wanted, Wanted) -> Wanted,
-) -> Option<Wanted> {
+fn joined(left: Option<Wanted>, right: Option<Wanted>, join: impl FnOnce(Wanted, Wanted) -> Wanted) -> Option<Wanted> {
     match (left, right) {
         (Some(left), Some(right)) => Some(join(left, right)),
         (left, right) => left.or(right),
@@ -393,7 +389,9 @@ fn joined(
 fn holds(wanted: &Wanted, found: &Words) -> bool {
     match wanted {
         Wanted::Word { word, prefix: false } => found.contains_key(word),
-        Wanted::Word { word, prefix: true } => found.range(word.clone()..).next().is_some_and(|(w, _)| w.starts_with(word)),
+        Wanted::Word { word, prefix: true } => {
+            found.range(word.clone()..).next().is_some_and(|(w, _)| w.starts_with(word))
+        }
         Wanted::And(a, b) => holds(a, found) && holds(b, found),
         Wanted::Or(a, b) => holds(a, found) || holds(b, found),
         Wanted::Not(inner) => !holds(inner, found),

@@ -188,7 +188,9 @@ enum Given<'s> {
 fn run<'s>(telling: &Telling<'s>, function: &Function, arguments: &Arguments) -> Result<Given<'s>, PgError> {
     match &function.body {
         Body::Template(environment) => {
-            let filled = environment.get_template("body").and_then(|template| template.render(minijinja::Value::from(minijinja::value::Serde(&arguments.json))));
+            let filled = environment
+                .get_template("body")
+                .and_then(|template| template.render(minijinja::Value::from(minijinja::value::Serde(&arguments.json))));
             let broken = |error: String| {
                 let message = format!("firedrill's rule for {}.{}: {error}", function.schema, function.name);
                 refusals::sql(SqlError::new("XX000", message))

@@ -24,8 +24,7 @@ pub fn choose<'f>(
         [] => Err(none(functions, schema, name, given, &named, post)),
         several => {
             let shown: Vec<String> = several.iter().map(|function| signature(function)).collect();
-            let message =
-                format!("Could not choose the best candidate function between: {}", shown.join(", "));
+            let message = format!("Could not choose the best candidate function between: {}", shown.join(", "));
             let mut error = PgError::new(StatusCode::MULTIPLE_CHOICES, "PGRST203", message);
             error.hint = Some(
                 "Try renaming the parameters or the function itself in the database so function overloading can be \
