@@ -2,7 +2,7 @@
 
 use super::fault::Delay;
 use super::function::FunctionPlan;
-use super::supabase::{AuthPlan, KeysPlan};
+use super::supabase::{AuthPlan, BucketPlan, FunctionPlan as EdgeFunctionPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -124,6 +124,10 @@ pub struct SupabasePlan {
     pub keys: KeysPlan,
     /// How auth behaves.
     pub auth: AuthPlan,
+    /// Buckets of storage: name → bucket.
+    pub buckets: BTreeMap<String, BucketPlan>,
+    /// Edge functions: name → what it answers.
+    pub edge_functions: BTreeMap<String, EdgeFunctionPlan>,
 }
 
 /// A file that a database begins with.
