@@ -347,6 +347,56 @@ async fn calls_refusals_and_other_ends_have_events_of_their_own() {
     assert!(api.events(plain).await.iter().all(|event| event.get("obfuscation").is_none()));
 }
 
+#[tokio::test]
+async fn a_model_that_reasons_says_so_first() {
+    let api = Api::new().await;
+    let ask = json!({"model": "o3-mini", "input": "think", "reasoning": {"effort": "high", "summary": "auto"},
+                     "include": ["reasoning.encrypted_content"]});
+    let made = api.made(ask.clone()).await;
+    let (thought, message) = (&made["output"][0], &made["output"][1]);
+    assert_eq!((&thought["type"], &message["type"]), (&json!("reasoning"), &json!("message")));
+    assert_eq!(thought["summary"][0]["type"], "summary_text");
+    assert!(thought["id"].as_str().unwrap().starts_with("rs_") && thought["encrypted_content"].is_string());
+    assert!(made["usage"]["output_tokens_details"]["reasoning_tokens"].as_u64().unwrap() > 0);
+    let events = api.events(ask).await;
+    let summary = [
+        "response.output_item.added",
+        "response.reasoning_summary_part.added",
+        "response.reasoning_summary_text.delta",
+        "response.reasoning_summary_text.done",
+        "response.reasoning_summary_part.done",
+        "response.output_item.done",
+    ];
+    let order = ["response.created", "response.in_progress"];
+    let order: Vec<&str> = order.into_iter().chain(summary).chain(MESSAGE).chain(["response.completed"]).collect();
+    assert_eq!(types(&events), order);
+}
+
+#[tokio::test]
+async fn what_a_schema_asks_for_is_what_is_said() {
+    let api = Api::new().await;
+    let schema = json!({"type": "object", "properties": {"colour": {"type": "string", "enum": ["red", "blue"]},
+                        "count": {"type": "integer", "minimum": 3, "maximum": 5}},
+                        "required": ["colour", "count"], "additionalProperties": false});
+    let made = api
+        .made(json!({"model": "gpt-4o", "input": "x",
+                     "text": {"format": {"type": "json_schema", "name": "n", "schema": schema, "strict": true}}}))
+        .await;
+    let said: Value = serde_json::from_str(made["output"][0]["content"][0]["text"].as_str().unwrap()).unwrap();
+    assert!(jsonschema::is_valid(&schema, &said), "{said}");
+    let tool = json!([{"type": "function", "name": "paint", "parameters": schema, "strict": true}]);
+    let made = api.made(json!({"model": "gpt-4o", "input": "x", "tools": tool, "tool_choice": "required"})).await;
+    let arguments: Value = serde_json::from_str(made["output"][0]["arguments"].as_str().unwrap()).unwrap();
+    assert!(jsonschema::is_valid(&schema, &arguments), "{arguments}");
+    let lax = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let (status, refused) = api
+        .ask(json!({"model": "gpt-4o", "input": "x",
+                    "text": {"format": {"type": "json_schema", "name": "n", "schema": lax, "strict": true}}}))
+        .await;
+    assert_eq!((status, &refused["error"]["param"]), (400, &json!("text.format.schema")));
+    assert_eq!(refused["error"]["code"], "invalid_json_schema");
+}
+
 #[rstest]
 #[case(None, "error", json!({"type": "error", "code": "rate_limit_exceeded", "param": null, "sequence_number": 4}))]
 #[case(Some(StreamErrorForm::Nested), "error", json!({"type": "error", "sequence_number": 4}))]
@@ -566,6 +616,8 @@ async fn background_responses_are_queued_made_and_cancelled() {
 #[case::wrong_part(json!({"model": "gpt-4o", "input": [{"role": "user", "content": [{"type": "text2"}]}]}), 400, Some("input[0].content[0].type"), Some("invalid_value"), "Invalid value: 'text2'.")]
 #[case::no_schema(json!({"model": "gpt-4o", "input": "x", "text": {"format": {"type": "json_schema", "name": "n"}}}), 400, Some("text.format.schema"), Some("missing_required_parameter"), "Missing required parameter: 'text.format.schema'.")]
 #[case::tool_choice(json!({"model": "gpt-4o", "input": "x", "tool_choice": {"type": "function", "name": "f"}}), 400, Some("tool_choice"), None, "Tool choice 'function' with name 'f' not found in 'tools' parameter.")]
+#[case::no_reasoning(json!({"model": "gpt-4o", "input": "x", "reasoning": {"effort": "low"}}), 400, Some("reasoning.effort"), Some("unsupported_parameter"), "Unsupported parameter: 'reasoning.effort' is not supported with this model.")]
+#[case::reasoning(json!({"model": "o3-mini", "input": "x", "temperature": 0.2}), 400, Some("temperature"), Some("unsupported_parameter"), "Unsupported parameter: 'temperature' is not supported with this model.")]
 #[case::embedding_model(json!({"model": "text-embedding-3-small", "input": "x"}), 400, Some("model"), Some("unsupported_model"), "The requested model 'text-embedding-3-small' is not supported")]
 #[tokio::test]
 async fn a_bad_request_gets_the_true_envelope(

@@ -79,7 +79,7 @@ pub fn mocks(request: &MocksRequest<'_>) -> Result<Mocks, ConfigError> {
         }
         None => {
             let target = TargetPlan::Reference { resilient: false, defects: vec![], speed: 1.0, memory_limit: None };
-            let upstreams = resolve_upstreams::upstreams(&mut out, file.upstreams.as_ref(), &target, None, &world);
+            let upstreams = resolve_upstreams::upstreams(&mut out, file.upstreams.as_ref(), &target, None, &[], &world);
             (upstreams, Seed(file.seed.unwrap_or(DEFAULT_SEED)))
         }
     };

@@ -5,6 +5,8 @@ use super::fault::Delay;
 use super::function::FunctionPlan;
 use super::limits::LimitsPlan;
 use super::pace::PacePlan;
+use super::secret::Secret;
+use super::source::SourcePlan;
 use super::supabase::{self, AuthPlan, BucketPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,13 +24,16 @@ pub struct UpstreamPlan {
     /// Whether it is served over TLS, with a certificate of the run's own test CA.
     #[serde(default)]
     pub tls: bool,
+    /// Where its answers come from.
+    #[serde(default)]
+    pub source: SourcePlan,
 }
 
 impl UpstreamPlan {
     /// An upstream on a free port of loopback, without TLS.
     #[must_use]
     pub fn new(name: impl Into<String>, kind: UpstreamKind) -> Self {
-        Self { name: name.into(), kind, listen: None, tls: false }
+        Self { name: name.into(), kind, listen: None, tls: false, source: SourcePlan::Mock }
     }
 }
 
@@ -111,6 +116,9 @@ pub struct OpenaiPlan {
     pub limits: LimitsPlan,
     /// What it says, before the rules that are built in.
     pub content: Vec<ContentFile>,
+    /// The keys that it takes; any, if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Secret>,
 }
 
 /// The Supabase mock as planned.

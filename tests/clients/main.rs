@@ -14,12 +14,13 @@ mod retries;
 mod stage;
 mod supabase;
 
-use firedrill::model::supabase::{AuthPlan, FunctionPlan};
+use firedrill::model::function::{ArgumentPlan, FunctionBody, FunctionPlan, ReturnsPlan};
+use firedrill::model::supabase::{self as model, AuthPlan};
 use firedrill::model::upstream::{OpenaiPlan, SeedFile, SeedFormat, SupabasePlan, UpstreamKind};
 use futures_util::future::join_all;
 use matrix::{Cell, Table};
 use programs::{Client, OPENAI, SUPABASE};
-use retries::{Condition, Party, Tellings, meet};
+use retries::{Condition, Party, Tellings};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stage::{Cast, Seen, Stage};
@@ -54,13 +55,35 @@ fn openai_kind() -> UpstreamKind {
 
 fn supabase_kind() -> UpstreamKind {
     let seed = SeedFile { name: "seed.sql".into(), format: SeedFormat::Sql, text: include_str!("seed.sql").into() };
-    let hello = FunctionPlan { body: json!({"message": "Hello!"}), ..FunctionPlan::default() };
+    let hello = model::FunctionPlan { body: json!({"message": "Hello!"}), ..model::FunctionPlan::default() };
     UpstreamKind::Supabase(SupabasePlan {
         seed_files: vec![seed],
         auth: AuthPlan { anonymous_sign_ins: true, ..AuthPlan::default() },
+        functions: functions(),
         edge_functions: BTreeMap::from([("hello".to_owned(), hello)]),
         ..SupabasePlan::default()
     })
+}
+
+/// The functions that `rpc` is tried on.
+fn functions() -> Vec<FunctionPlan> {
+    let function = |name: &str, argument: Option<(&str, &str)>, returns, body| FunctionPlan {
+        schema: "public".into(),
+        name: name.into(),
+        arguments: argument
+            .map(|(name, kind)| ArgumentPlan { name: name.into(), kind: kind.into(), default: None })
+            .into_iter()
+            .collect(),
+        returns,
+        volatile: false,
+        body,
+    };
+    let over = FunctionBody::Query { from: "items".into(), select: None, rows: "price=gt.{min}".into(), definer: false };
+    vec![
+        function("greet", Some(("name", "text")), ReturnsPlan::Scalar("text".into()), FunctionBody::Template(r#"{{ "Hello, " ~ name ~ "!" }}"#.into())),
+        function("items_over", Some(("min", "numeric")), ReturnsPlan::Rows("items".into()), over),
+        function("nothing", None, ReturnsPlan::Void, FunctionBody::Constant(Value::Null)),
+    ]
 }
 
 async fn call_openai(client: &Client, stage: &Stage, clients: &Path) -> Vec<Told> {
@@ -150,10 +173,6 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
     let nothing = json!({});
     let openai = Party { conditions: &openai_conditions, stage: &stage, clients: &clients, more: &nothing };
     let supabase = Party { conditions: &supabase_conditions, stage: &stage, clients: &clients, more: &keys };
-    let met = |party: Party<'_>, long: bool, of: &[Client]| {
-        let clients: Vec<(usize, Client)> = of.iter().copied().enumerate().collect();
-        async move { join_all(clients.iter().map(|(column, client)| meet(&party, client, *column, long))).await }
-    };
     let ((openai_calls, supabase_calls, (openai_told, supabase_told)), long) = tokio::join!(
         async {
             let (openai_calls, supabase_calls) = tokio::join!(
@@ -161,10 +180,10 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
                 join_all(SUPABASE.iter().map(|client| call_supabase(client, &stage, &clients, &keys))),
             );
             // Afterwards, because these mostly wait, and shall not be held up by those that work.
-            let told = tokio::join!(met(openai, false, &OPENAI), met(supabase, false, &SUPABASE));
+            let told = tokio::join!(retries::all_meet(openai, &OPENAI, false), retries::all_meet(supabase, &SUPABASE, false));
             (openai_calls, supabase_calls, told)
         },
-        met(supabase, true, &SUPABASE),
+        retries::all_meet(supabase, &SUPABASE, true),
     );
     let supabase_told: Vec<Tellings> = supabase_told.into_iter().zip(long).map(|(told, long)| told.and(long)).collect();
     let (seen, _warnings) = stage.end().await;

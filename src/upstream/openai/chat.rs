@@ -3,7 +3,7 @@
 use super::chat_body;
 use super::chat_checks as checks;
 use super::chat_request::{Content, Function, Message, PARAMETERS, Part, Request, Stop, Str};
-use super::completion::{Identity, identifier};
+use super::completion::{Identity, billed, identifier};
 use super::errors::{invalid, unknown_model};
 use super::logprobs;
 use super::models::{Model, find};
@@ -93,7 +93,7 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     });
     let warning = reply.warning.take().or_else(|| unfaithful(&request));
     let usage = reply.usage;
-    let mut answer = if request.stream == Some(true) {
+    let answer = if request.stream == Some(true) {
         let sent = request.stream_options.as_ref();
         let options = stream::Options {
             include_usage: sent.and_then(|options| options.include_usage).unwrap_or(false),
@@ -108,9 +108,7 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     } else {
         chat_body::whole(&identity, &reply, legacy, logprobs).delayed(timing.whole(longest))
     };
-    answer.tokens_in = usage.prompt;
-    answer.tokens_out = usage.completion;
-    Ok(grant.dress(answer.warned(warning)))
+    Ok(grant.dress(billed(answer, named.model, usage).warned(warning)))
 }
 
 fn turn<'a>(message: &'a Message<'_>, model: &Model) -> Turn<'a> {

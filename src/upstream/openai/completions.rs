@@ -1,6 +1,6 @@
 //! `POST /v1/completions`, which only older models have: a plain text goes in, and one comes out, whole or as a stream.
 
-use super::completion::{Identity, UsageBody, identifier};
+use super::completion::{Identity, UsageBody, billed, identifier};
 use super::errors::{envelope, invalid, unknown_model};
 use super::models::{Model, Purpose, find};
 use super::pace::{Timing, Work};
@@ -204,7 +204,7 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     };
     let longest = said.iter().map(|line| line.said.tokens).max().unwrap_or(0);
     let timing = state.pace.queued(timing, longest);
-    let mut answer = if request.stream == Some(true) {
+    let answer = if request.stream == Some(true) {
         let include_usage = request.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
         let mut answer = Answer::text(StatusCode::OK, "text/event-stream; charset=utf-8", "");
         answer.delay = timing.first();
@@ -220,9 +220,7 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
         Answer::json(StatusCode::OK, &body(&identity, choices.collect(), Some(Some(usage.into()))))
             .delayed(timing.whole(longest))
     };
-    answer.tokens_in = usage.prompt;
-    answer.tokens_out = usage.completion;
-    Ok(grant.dress(answer.warned(warning)))
+    Ok(grant.dress(billed(answer, named.model, usage).warned(warning)))
 }
 
 fn check_model(model: &Model) -> Result<(), Box<Answer>> {

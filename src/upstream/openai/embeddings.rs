@@ -1,10 +1,12 @@
 //! `POST /v1/embeddings`: unit vectors made from the input, so that equal inputs have equal vectors and inputs that
 //! share words have vectors that point in similar directions.
 
+use super::completion::billed;
 use super::errors::{invalid, unknown_model};
 use super::models::{Encoding, Model, Purpose, find};
 use super::pace::Work;
 use super::request::{Kind, Parameters, missing, missing_model, not_among, read};
+use super::said::Usage;
 use super::state::State;
 use super::tokens::Tokens;
 use crate::upstream::answer::{Answer, AnswerBody, Call, Piece};
@@ -131,7 +133,7 @@ fn embed(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     } else {
         AnswerBody::Stream(Box::new(pieces.map(Piece::from)))
     };
-    answer.tokens_in = tokens;
+    let mut answer = billed(answer, named.model, Usage { prompt: tokens, ..Usage::default() });
     let work = Work { model: named.model, number: call.number, prompt_tokens: tokens, in_flight: call.in_flight };
     answer.delay = state.pace.timing(work).first();
     Ok(grant.dress(answer))

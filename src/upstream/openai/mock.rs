@@ -5,6 +5,7 @@ use super::errors::{self, CATALOGUE, masked};
 use super::state::State;
 use super::{chat, completions, embeddings, model_list, models, moderations, responses, stream_errors};
 use crate::model::fault::StreamError;
+use crate::model::secret::Secret;
 use crate::model::upstream::{OpenaiPlan, Services};
 use crate::units::Seed;
 use crate::upstream::answer::{Answer, AnswerBody, Call, Mock};
@@ -36,6 +37,7 @@ type Handler = fn(&State, &Call<'_>, &str) -> Answer;
 #[derive(Debug)]
 pub struct OpenAi {
     state: State,
+    keys: Vec<Secret>,
     /// Models that the plan speaks of and that are none.
     strangers: Vec<String>,
 }
@@ -52,7 +54,7 @@ impl OpenAi {
                 format!("`{name}` under `{key}` is no model that the OpenAI mock knows: it has no effect")
             })
             .collect();
-        Self { state: State::new(plan, seed), strangers }
+        Self { state: State::new(plan, seed), keys: plan.keys.clone(), strangers }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
@@ -60,8 +62,10 @@ impl OpenAi {
             ROUTES.iter().filter_map(|(method, path, handler)| Some((method, handler, segment(path, call.path)?)));
         let mut known = false;
         for (method, handler, segment) in on_path {
-            if call.bearer().is_none() {
-                return errors::missing_key();
+            match call.bearer() {
+                None => return errors::missing_key(),
+                Some(key) if !self.takes(key) => return errors::wrong_key(key),
+                Some(_) => {}
             }
             if method == call.method {
                 return handler(&self.state, call, segment);
@@ -70,6 +74,10 @@ impl OpenAi {
         }
         let refuse = if known { errors::wrong_method } else { errors::unknown_url };
         refuse(call.method.as_str(), call.path)
+    }
+
+    fn takes(&self, key: &str) -> bool {
+        self.keys.is_empty() || self.keys.iter().any(|known| known.expose() == key)
     }
 
     /// The headers that every answer of OpenAI's API carries.

@@ -443,7 +443,7 @@ def _(context):
 
 @case("rpc")
 def _(context):
-    equal(context.db.rpc("add", {"a": 2, "b": 3}).execute().data, 5, "a scalar")
+    equal(context.db.rpc("greet", {"name": "Ada"}).execute().data, "Hello, Ada!", "a scalar")
     rows = context.db.rpc("items_over", {"min": 2}).select("id").order("id").execute().data
     equal(rows, [{"id": 2}, {"id": 3}, {"id": 4}], "rows")
     equal([row["id"] for row in context.db.rpc("items_over", {"min": 2}).eq("done", "true").execute().data], [2, 4], "a filter on rows")
@@ -452,7 +452,7 @@ def _(context):
 
 @case("rpc.get")
 def _(context):
-    equal(context.db.rpc("add", {"a": 2, "b": 3}, get=True).execute().data, 5, "a scalar")
+    equal(context.db.rpc("greet", {"name": "Ada"}, get=True).execute().data, "Hello, Ada!", "a scalar")
     equal(context.db.rpc("items_over", {"min": 2}, count="exact", head=True).execute().count, 3, "HEAD with a count")
 
 
