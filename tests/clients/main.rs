@@ -14,12 +14,15 @@ mod retries;
 mod stage;
 mod supabase;
 
-use firedrill::model::supabase::{AuthPlan, EdgeFunctionPlan};
+use firedrill::model::content::ContentFile;
+use firedrill::model::function::{ArgumentPlan, FunctionBody, FunctionPlan, ReturnsPlan};
+use firedrill::model::limits::{LimitsPlan, RateLimit};
+use firedrill::model::supabase::{AuthPlan, EdgeFunctionPlan, KeyPolicy, KeysPlan};
 use firedrill::model::upstream::{OpenaiPlan, SeedFile, SeedFormat, SupabasePlan, UpstreamKind};
 use futures_util::future::join_all;
 use matrix::{Cell, Table};
 use programs::{Client, OPENAI, SUPABASE};
-use retries::{Condition, Party, Tellings, meet};
+use retries::{Condition, Party, Tellings};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stage::{Cast, Seen, Stage};
@@ -27,6 +30,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/fidelity.md");
+
+/// The key that the programs of OpenAI's clients use; the mock takes no other.
+const KEY: &str = "sk-test-0123456789abcdef";
 
 /// What a program says of one call.
 #[derive(Debug, Deserialize)]
@@ -49,7 +55,17 @@ fn failing(client: &Client) -> String {
 }
 
 fn openai_kind() -> UpstreamKind {
-    UpstreamKind::Openai(OpenaiPlan::default())
+    let refusal = json!({"rule": [{"name": "refusal", "when": {"prompt": "firedrill: refuse"},
+                                   "answer": {"refusal": "I cannot help with that."}}]});
+    let content: ContentFile = serde_json::from_value(refusal).unwrap();
+    // Few enough that what is left does not fill up again between two calls.
+    let scarce = RateLimit { requests_per_minute: Some(60), tokens_per_minute: Some(100_000) };
+    UpstreamKind::Openai(OpenaiPlan {
+        keys: vec![KEY.parse().unwrap()],
+        limits: LimitsPlan { models: BTreeMap::from([("gpt-4.1".into(), scarce)]), ..LimitsPlan::default() },
+        content: vec![content],
+        ..OpenaiPlan::default()
+    })
 }
 
 fn supabase_kind() -> UpstreamKind {
@@ -57,10 +73,34 @@ fn supabase_kind() -> UpstreamKind {
     let hello = EdgeFunctionPlan { body: json!({"message": "Hello!"}), ..EdgeFunctionPlan::default() };
     UpstreamKind::Supabase(SupabasePlan {
         seed_files: vec![seed],
+        aggregates: true,
+        keys: KeysPlan { accept: KeyPolicy::Own, ..KeysPlan::default() },
         auth: AuthPlan { anonymous_sign_ins: true, ..AuthPlan::default() },
+        functions: functions(),
         edge_functions: BTreeMap::from([("hello".to_owned(), hello)]),
         ..SupabasePlan::default()
     })
+}
+
+/// The functions that `rpc` is tried on.
+fn functions() -> Vec<FunctionPlan> {
+    let function = |name: &str, argument: Option<(&str, &str)>, returns, body| FunctionPlan {
+        schema: "public".into(),
+        name: name.into(),
+        arguments: argument
+            .map(|(name, kind)| ArgumentPlan { name: name.into(), kind: kind.into(), default: None })
+            .into_iter()
+            .collect(),
+        returns,
+        volatile: false,
+        body,
+    };
+    let over = FunctionBody::Query { from: "items".into(), select: None, rows: "price=gt.{min}".into(), definer: false };
+    vec![
+        function("greet", Some(("name", "text")), ReturnsPlan::Scalar("text".into()), FunctionBody::Template(r#"{{ "Hello, " ~ name ~ "!" }}"#.into())),
+        function("items_over", Some(("min", "numeric")), ReturnsPlan::Rows("items".into()), over),
+        function("nothing", None, ReturnsPlan::Void, FunctionBody::Constant(Value::Null)),
+    ]
 }
 
 async fn call_openai(client: &Client, stage: &Stage, clients: &Path) -> Vec<Told> {
@@ -150,10 +190,6 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
     let nothing = json!({});
     let openai = Party { conditions: &openai_conditions, stage: &stage, clients: &clients, more: &nothing };
     let supabase = Party { conditions: &supabase_conditions, stage: &stage, clients: &clients, more: &keys };
-    let met = |party: Party<'_>, long: bool, of: &[Client]| {
-        let clients: Vec<(usize, Client)> = of.iter().copied().enumerate().collect();
-        async move { join_all(clients.iter().map(|(column, client)| meet(&party, client, *column, long))).await }
-    };
     let ((openai_calls, supabase_calls, (openai_told, supabase_told)), long) = tokio::join!(
         async {
             let (openai_calls, supabase_calls) = tokio::join!(
@@ -161,10 +197,10 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
                 join_all(SUPABASE.iter().map(|client| call_supabase(client, &stage, &clients, &keys))),
             );
             // Afterwards, because these mostly wait, and shall not be held up by those that work.
-            let told = tokio::join!(met(openai, false, &OPENAI), met(supabase, false, &SUPABASE));
+            let told = tokio::join!(retries::all_meet(openai, &OPENAI, false), retries::all_meet(supabase, &SUPABASE, false));
             (openai_calls, supabase_calls, told)
         },
-        met(supabase, true, &SUPABASE),
+        retries::all_meet(supabase, &SUPABASE, true),
     );
     let supabase_told: Vec<Tellings> = supabase_told.into_iter().zip(long).map(|(told, long)| told.and(long)).collect();
     let (seen, _warnings) = stage.end().await;

@@ -5,6 +5,7 @@ use crate::stage::{Cast, Seen, Stage};
 use firedrill::model::fault::{Abort, BodyPoint, Injection, StreamError, StreamErrorForm};
 use firedrill::model::upstream::UpstreamKind;
 use firedrill::units::{ByteSize, Span};
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -112,9 +113,14 @@ pub fn cast(cast: &mut Cast, clients: &[Client], conditions: &[Condition], kind:
     }
 }
 
-/// Lets a client meet every condition that is `long`, or every one that is not. What it told, by the condition's number.
-pub async fn meet(party: &Party<'_>, client: &Client, column: usize, long: bool) -> Tellings {
-    let Party { conditions, stage, clients, more } = *party;
+/// Lets every client meet every condition that is `long`, or every one that is not.
+pub async fn all_meet(party: Party<'_>, clients: &[Client], long: bool) -> Vec<Tellings> {
+    join_all(clients.iter().enumerate().map(|(column, client)| meet(party, client, column, long))).await
+}
+
+/// What a client told, by the condition's number.
+async fn meet(party: Party<'_>, client: &Client, column: usize, long: bool) -> Tellings {
+    let Party { conditions, stage, clients, more } = party;
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let cases: Vec<Value> = conditions
         .iter()
