@@ -61,7 +61,7 @@ fn openai_kind() -> UpstreamKind {
     // Few enough that what is left does not fill up again between two calls.
     let scarce = RateLimit { requests_per_minute: Some(60), tokens_per_minute: Some(100_000) };
     UpstreamKind::Openai(OpenaiPlan {
-        keys: vec![KEY.parse().unwrap()],
+        keys: vec![firedrill::model::secret::Secret::new(KEY.to_owned())],
         limits: LimitsPlan { models: BTreeMap::from([("gpt-4.1".into(), scarce)]), ..LimitsPlan::default() },
         content: vec![content],
         ..OpenaiPlan::default()
