@@ -1,9 +1,11 @@
-//! The OpenAI mock: models, chat completions (plain and streamed) and embeddings, as the official clients call them.
+//! The OpenAI mock: models, chat completions and responses (plain and streamed), completions, embeddings and
+//! moderations, as the official clients call them.
 //!
-//! `mock` routes every call by its table; `state` is what calls share. `chat` reads requests into a `prompt`,
-//! `inference` turns it into what is `said` (asking `content`, counting by `tokens`), and `chat` and `stream` frame
-//! that. `embeddings` and `model_list` do the rest; `errors` holds the envelope and the provider's catalogue; `limits`
-//! keeps the rate-limit headers consistent; `pace` draws how long answers take.
+//! `mock` routes every call by its table; `state` is what calls share. `chat` and `responses` read requests into a
+//! `prompt`, `inference` turns it into what is `said` (asking `content`, counting by `tokens`), and they frame that.
+//! `embeddings`, `moderations` and `model_list` do the rest; `errors` holds the envelope and the provider's catalogue,
+//! `stream_errors` what fails inside a stream; `limits` says what may be used, and refuses what is over it; `pace` draws
+//! how long answers take.
 
 mod chat;
 mod chat_body;
