@@ -430,6 +430,8 @@ async fn a_stream_says_what_a_whole_answer_says_padded_unless_asked_not_to() {
 #[case(json!({"tools": [{"type": "function", "function": {"name": "a b"}}]}), 400, "tools[0].function.name", "invalid_value", "'^[a-zA-Z0-9_-]+$'")]
 #[case(json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "array", "items": {}}}}]}), 400, "tools[0].function.parameters",
        "invalid_function_parameters", "Invalid schema for function 'f': schema must be a JSON Schema of 'type: \"object\"', got 'type: \"array\"'.")]
+#[case(json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"l": {"type": "array"}}}}}]}), 400,
+       "tools[0].function.parameters", "invalid_function_parameters", "In context=('properties', 'l'), array schema missing items.")]
 #[case(json!({"response_format": {"type": "json_object"}}), 400, "messages", "", "must contain the word 'json' in some form")]
 #[case(json!({"response_format": {"type": "xml"}}), 400, "response_format.type", "invalid_value", "'json_object', 'json_schema', and 'text'.")]
 #[case(json!({"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}), 400, "response_format.json_schema.name", "missing_required_parameter", "Missing required parameter")]

@@ -1,10 +1,10 @@
 //! What OpenAI refuses about a chat request that can be read, in its words (WIRE-openai §3, and public reports named
 //! at the rules).
 
-use super::chat_request::{Content, Message, Request, Stop, Str};
-use super::errors::{envelope, invalid};
-use super::models::{Model, Purpose, Reasoning};
-use super::request::{missing, not_among, out_of_range, unrecognized};
+use super::super::errors::{envelope, invalid};
+use super::super::models::{Encoding, Model, Purpose, Reasoning};
+use super::super::request::{missing, not_among, out_of_range, unrecognized};
+use super::request::{Content, Message, Request, Stop, Str};
 use crate::upstream::answer::Answer;
 use http::StatusCode;
 
@@ -224,7 +224,7 @@ fn format(request: &Request<'_>, model: &Model) -> Refusal {
             refuse(message, "messages", None)
         }
         "json_schema" => {
-            if model.encoding == super::models::Encoding::Cl100k || model.id == "gpt-4o-2024-05-13" {
+            if model.encoding == Encoding::Cl100k || model.id == "gpt-4o-2024-05-13" {
                 let message = "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model. \
                                Learn more about supported models at the Structured Outputs guide: \
                                https://platform.openai.com/docs/guides/structured-outputs";
