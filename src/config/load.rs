@@ -176,7 +176,7 @@ fn stem(path: &Path) -> String {
 }
 
 /// The scenario's text, the name it has without one of its own, what the record calls it, and its folder.
-fn open_scenario(scenario: &ScenarioRef) -> Result<(Source, String, String, Option<PathBuf>), ConfigError> {
+pub(super) fn open_scenario(scenario: &ScenarioRef) -> Result<(Source, String, String, Option<PathBuf>), ConfigError> {
     match scenario {
         ScenarioRef::File(path) => {
             let folder = path.parent().map(Path::to_owned);
@@ -201,7 +201,7 @@ fn open_scenario(scenario: &ScenarioRef) -> Result<(Source, String, String, Opti
 }
 
 /// The fault profile that the scenario names, if it names one that exists.
-fn profile(
+pub(super) fn profile(
     out: &mut Collector,
     file: &ScenarioFile,
     folder: Option<&Path>,

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toml::Spanned;
 
-const DEFAULT_SEED: u64 = 1;
+pub(super) const DEFAULT_SEED: u64 = 1;
 const GRACEFUL_STOP: Span = Span::from_secs(30);
 const MEMORY_EVERY: Span = Span::from_secs(1);
 const PROBE_EVERY: Span = Span::from_secs(30);

@@ -8,23 +8,21 @@ use super::resolve_content;
 use super::resolve_delay::delay;
 use super::resolve_limits;
 use super::resolve_pace;
+use super::resolve_seed;
 use super::resolve_source;
+use super::resolve_supabase;
 use super::resolve_target::expand;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamFile, UpstreamsFile};
+use super::supabase_file::ServicesFile;
 use super::template;
 use crate::model::fault::Delay;
 use crate::model::plan::TargetPlan;
 use crate::model::secret::Secret;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
-use std::io::Read as _;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use toml::Spanned;
-
-/// Seeds are test data; this keeps a wrong path from filling the memory.
-const MAX_SEED: u64 = 64 << 20;
 
 /// What the app talks to. An app by URL reaches its upstreams at the addresses written in the file. An app that
 /// firedrill starts is told the addresses, so they are free ports, unless the file says `fixed = true`: two runs on
@@ -71,12 +69,21 @@ pub(super) fn upstreams(
         let span = supabase.span();
         let supabase: &SupabaseFile = supabase.get_ref();
         let latency = latency(out, supabase.latency.as_ref());
-        let seed = supabase.seed.as_ref().map_or_else(BTreeMap::new, |seed| seed_rows(out, seed, folder));
+        let seed = supabase.seed.as_ref().map(|seed| resolve_seed::seed(out, seed, folder)).unwrap_or_default();
+        let mut plan = SupabasePlan { seed: seed.auth, seed_files: seed.files, latency, ..SupabasePlan::default() };
+        let services = ServicesFile {
+            keys: supabase.keys.as_ref(),
+            jwt_secret: supabase.jwt_secret.as_ref(),
+            auth: supabase.auth.as_ref(),
+            buckets: &supabase.buckets,
+            edge_functions: &supabase.edge_functions,
+        };
+        resolve_supabase::services(out, world, &services, folder, &mut plan);
         let at = Address { listen: supabase.listen.as_ref(), fixed: supabase.fixed, span };
         let listen = address(out, "supabase", &at, by_url, &mut taken);
         all.push(UpstreamPlan {
             name: "supabase".to_owned(),
-            kind: UpstreamKind::Supabase(SupabasePlan { seed, latency }),
+            kind: UpstreamKind::Supabase(plan),
             listen,
             tls: supabase.tls,
             source: resolve_source::source(out, "supabase", supabase, &context),
@@ -173,25 +180,6 @@ fn address(
             .help("give each upstream a port of its own");
     }
     (by_url || at.fixed).then_some(listen)
-}
-
-fn seed_rows(out: &mut Collector, written: &Spanned<String>, folder: Option<&Path>) -> BTreeMap<String, Vec<Value>> {
-    let beside = folder.map(|folder| folder.join(written.get_ref())).filter(|path| path.is_file());
-    let path = beside.unwrap_or_else(|| written.get_ref().into());
-    let mut text = String::new();
-    let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_SEED + 1).read_to_string(&mut text));
-    let title = match read {
-        Err(error) => format!("cannot read `{}`: {error}", written.get_ref()),
-        Ok(length) if length as u64 > MAX_SEED => format!("`{}` is larger than 64 MiB", written.get_ref()),
-        Ok(_) => match serde_json::from_str(&text) {
-            Ok(rows) => return rows,
-            Err(error) => format!("`{}` is not a seed: {error}", written.get_ref()),
-        },
-    };
-    out.error(written.span(), title)
-        .help("a seed is a JSON object of tables, each a list of rows: { \"profiles\": [ { \"id\": \"…\" } ] }")
-        .help("its path counts from the scenario's folder, or from the working folder");
-    BTreeMap::new()
 }
 
 /// Reports values of a command's environment that name an upstream which is not there (`{openai.url}`).

@@ -2,10 +2,12 @@
 
 use super::content::ContentFile;
 use super::fault::Delay;
+use super::function::FunctionPlan;
 use super::limits::LimitsPlan;
 use super::pace::PacePlan;
 use super::secret::Secret;
 use super::source::SourcePlan;
+use super::supabase::{AuthPlan, BucketPlan, EdgeFunctionPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -125,8 +127,47 @@ pub struct OpenaiPlan {
 pub struct SupabasePlan {
     /// Rows to begin with: table → rows.
     pub seed: BTreeMap<String, Vec<serde_json::Value>>,
+    /// Files to begin with: a schema and rows. They come before `seed`.
+    pub seed_files: Vec<SeedFile>,
     /// How long a request takes, without any fault.
     pub latency: Delay,
+    /// The most rows of an answer; 1,000, as in a fresh project, if absent.
+    pub max_rows: Option<usize>,
+    /// Whether aggregates may be used; not in a fresh project.
+    pub aggregates: bool,
+    /// Functions that can be called.
+    pub functions: Vec<FunctionPlan>,
+    /// Which keys and tokens are taken.
+    pub keys: KeysPlan,
+    /// How auth behaves.
+    pub auth: AuthPlan,
+    /// Buckets of storage: name → bucket.
+    pub buckets: BTreeMap<String, BucketPlan>,
+    /// Edge functions: name → what it answers.
+    pub edge_functions: BTreeMap<String, EdgeFunctionPlan>,
+}
+
+/// A file that a database begins with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeedFile {
+    /// Its name as written, for messages; of a CSV file it names the table.
+    pub name: String,
+    /// What is in it.
+    pub format: SeedFormat,
+    /// Its text.
+    pub text: String,
+}
+
+/// What is in a file of a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeedFormat {
+    /// SQL: tables, their constraints and policies, and rows.
+    Sql,
+    /// A JSON object of tables, each a list of rows.
+    Json,
+    /// The rows of one table, with a header.
+    Csv,
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! What passes between the server and a mock: [`Call`] in, [`Answer`] out, and [`Mock`], which every upstream is.
 
 use crate::model::fault::StreamError;
+use crate::units::Offset;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One request, whole.
@@ -45,14 +47,31 @@ impl Call<'_> {
 }
 
 /// A row that an upstream wrote on the app's behalf.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Write {
+    /// The table's schema.
+    pub schema: String,
     /// The table.
     pub table: String,
-    /// The row's `id`.
+    /// The row's number in its table, which it keeps for good.
+    pub number: u64,
+    /// The row's primary key, as text.
     pub row: String,
-    /// A hash of the row as it was then, to tell later whether it is still the same.
-    pub digest: u64,
+    /// A hash of the row as it was; none if it is new.
+    pub before: Option<u64>,
+    /// A hash of the row as it was written, to tell later whether it is still the same; none if it was removed.
+    pub after: Option<u64>,
+    /// The number of the call at this upstream.
+    pub call: u64,
+    /// The call's method, path and query.
+    #[serde(serialize_with = "as_text")]
+    pub request: Arc<str>,
+    /// The role that it acted as.
+    pub role: &'static str,
+}
+
+fn as_text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 /// One piece of a streamed body.
@@ -206,8 +225,8 @@ pub trait Mock: Send + Sync {
     /// The answer to a body that is too large to be read.
     fn too_large(&self) -> Answer;
 
-    /// Takes note of rows whose writing was acknowledged to the app.
-    fn acknowledge(&self, _writes: Vec<Write>) {}
+    /// Takes note of rows whose writing was acknowledged to the app, at this moment of the run.
+    fn acknowledge(&self, _writes: Vec<Write>, _at: Option<Offset>) {}
 
     /// What was planned for it and has no effect, such as limits for a model that it does not know.
     fn ineffective(&self) -> Vec<String> {

@@ -334,7 +334,7 @@ impl Upstream {
     fn answered(&self, clock: Option<RunClock>, status: StatusCode, tokens: Billed, writes: Vec<Write>) {
         self.notes.answered(clock, status, tokens, writes.len());
         if !writes.is_empty() {
-            self.mock.acknowledge(writes);
+            self.mock.acknowledge(writes, clock.map(|clock| clock.now()));
         }
     }
 

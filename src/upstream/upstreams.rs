@@ -10,7 +10,7 @@ use super::passthrough::PassThrough;
 use super::recording::{Recorder, Replay};
 use super::serve::{Shared, Upstream};
 use super::stub::Stub;
-use super::supabase::{self, Supabase};
+use super::supabase::{self, SeedError, Supabase};
 use super::tasks::Tasks;
 use super::tls::{Authority, TlsError};
 use crate::fault::Engine;
@@ -35,6 +35,14 @@ pub enum UpstreamError {
         upstream: String,
         /// Why.
         reason: String,
+    },
+    /// The files that a database begins with are wrong.
+    #[error("upstream `{upstream}` cannot load its seed; {problem}")]
+    Seed {
+        /// Which upstream.
+        upstream: String,
+        /// What is wrong, with file and line.
+        problem: String,
     },
     /// An address could not be bound.
     #[error("upstream `{upstream}` cannot listen on {address}; {}", remedy(.source))]
@@ -145,21 +153,32 @@ impl Upstreams {
         let mut listening = Vec::with_capacity(bound.len());
         for (index, ((plan, listener, address), tls)) in bound.into_iter().zip(acceptors).enumerate() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
+            let mut warnings = Vec::new();
             let mock: Box<dyn Mock> = match &plan.kind {
                 UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
-                UpstreamKind::Supabase(plan) => Box::new(Supabase::new(plan, seed)),
+                UpstreamKind::Supabase(supabase) => {
+                    let fail = |problem: SeedError| UpstreamError::Seed {
+                        upstream: plan.name.clone(),
+                        problem: problem.to_string(),
+                    };
+                    let (mock, doubts) =
+                        Supabase::new(supabase, seed, &environment::url(plan, address)).map_err(fail)?;
+                    warnings = doubts;
+                    Box::new(mock)
+                }
                 UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
             };
             let notes = Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&shared.clock));
             let notes = Arc::new(notes);
             let (mock, remote) = source(plan, mock, &notes, &tasks).await?;
             let upstream = Arc::new(Upstream::new(notes, mock, remote, shared.clone()));
+            warnings.iter().for_each(|warning| upstream.notes().warn_once(warning));
             tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));
             listening.push(Listening {
                 name: plan.name.clone(),
                 address,
                 url: environment::url(plan, address),
-                variables: environment::variables(plan, address),
+                variables: environment::variables(plan, address, seed),
                 upstream,
             });
         }

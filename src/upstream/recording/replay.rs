@@ -8,6 +8,7 @@ use super::recorder::stripped;
 use super::strip::Strip;
 use crate::model::fault::StreamError;
 use crate::model::source::{ReplayElse, ReplayPlan};
+use crate::units::Offset;
 use crate::upstream::answer::{Answer, AnswerBody, Call, Mock, Piece, Write};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -186,8 +187,8 @@ impl Mock for Replay {
         self.mock.too_large()
     }
 
-    fn acknowledge(&self, writes: Vec<Write>) {
-        self.mock.acknowledge(writes);
+    fn acknowledge(&self, writes: Vec<Write>, at: Option<Offset>) {
+        self.mock.acknowledge(writes, at);
     }
 
     fn ineffective(&self) -> Vec<String> {
