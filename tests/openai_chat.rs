@@ -9,6 +9,7 @@ use firedrill::model::secret::Secret;
 use firedrill::model::upstream::{OpenaiPlan, UpstreamKind, UpstreamPlan};
 use firedrill::units::{RunClock, Seed};
 use firedrill::upstream::Upstreams;
+use proptest::prelude::*;
 use reqwest::{Client, Response};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -430,6 +431,8 @@ async fn a_stream_says_what_a_whole_answer_says_padded_unless_asked_not_to() {
 #[case(json!({"tools": [{"type": "function", "function": {"name": "a b"}}]}), 400, "tools[0].function.name", "invalid_value", "'^[a-zA-Z0-9_-]+$'")]
 #[case(json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "array", "items": {}}}}]}), 400, "tools[0].function.parameters",
        "invalid_function_parameters", "Invalid schema for function 'f': schema must be a JSON Schema of 'type: \"object\"', got 'type: \"array\"'.")]
+#[case(json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"l": {"type": "array"}}}}}]}), 400,
+       "tools[0].function.parameters", "invalid_function_parameters", "In context=('properties', 'l'), array schema missing items.")]
 #[case(json!({"response_format": {"type": "json_object"}}), 400, "messages", "", "must contain the word 'json' in some form")]
 #[case(json!({"response_format": {"type": "xml"}}), 400, "response_format.type", "invalid_value", "'json_object', 'json_schema', and 'text'.")]
 #[case(json!({"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}), 400, "response_format.json_schema.name", "missing_required_parameter", "Missing required parameter")]
@@ -510,6 +513,127 @@ async fn bodies_that_are_no_requests_are_refused_and_nothing_breaks() {
     let form = api.client.post(format!("{}/chat/completions", api.base)).bearer_auth("k").form(&[("model", "gpt-4o")]);
     let error = form.send().await.unwrap().json::<Value>().await.unwrap()["error"].clone();
     assert_eq!(error["code"], "unsupported_content_type");
+}
+
+/// Values of any kind, some of them such as are meant.
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-3.0_f64..40.0).prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+        prop::sample::select(vec![
+            "user",
+            "assistant",
+            "tool",
+            "function",
+            "auto",
+            "required",
+            "none",
+            "json_schema",
+            "json_object",
+            "object",
+            "array",
+            "string",
+            "text",
+            "gpt-4o",
+            "o3",
+            "gpt-3.5-turbo-instruct",
+            "text-embedding-3-small",
+            "#",
+            "low",
+            "json",
+        ])
+        .prop_map(Value::from),
+    ];
+    let key = prop::sample::select(vec![
+        "role",
+        "content",
+        "type",
+        "function",
+        "name",
+        "parameters",
+        "properties",
+        "required",
+        "items",
+        "json_schema",
+        "schema",
+        "strict",
+        "$ref",
+        "anyOf",
+        "tool_calls",
+        "tool_call_id",
+        "id",
+        "arguments",
+        "text",
+        "image_url",
+        "url",
+        "include_usage",
+    ]);
+    leaf.prop_recursive(5, 40, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..5)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+/// Whatever is sent is answered, or refused in the envelope.
+#[test]
+fn no_request_is_left_without_an_answer() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let api = runtime.block_on(Api::new());
+    let names = prop::sample::select(vec![
+        "model",
+        "messages",
+        "stream",
+        "n",
+        "stop",
+        "tools",
+        "tool_choice",
+        "response_format",
+        "max_tokens",
+        "logprobs",
+        "top_logprobs",
+        "functions",
+        "function_call",
+        "stream_options",
+        "input",
+        "prompt",
+        "echo",
+        "temperature",
+        "metadata",
+        "dimensions",
+        "encoding_format",
+        "reasoning_effort",
+        "modalities",
+        "frob",
+    ]);
+    let changes = prop::collection::btree_map(names.prop_map(str::to_owned), any_value(), 0..6);
+    let path = prop::sample::select(vec!["/chat/completions", "/completions", "/embeddings", "/moderations"]);
+    let mut runner = proptest::test_runner::TestRunner::default();
+    let told = runner.run(&(path, changes), |(path, changes)| {
+        let mut body = hello(json!({}));
+        if path != "/chat/completions" {
+            body.as_object_mut().unwrap().remove("messages");
+        }
+        body.as_object_mut().unwrap().extend(changes);
+        let (status, text) = runtime.block_on(async {
+            let response = api.send(path, &body).await;
+            (response.status().as_u16(), response.text().await.unwrap())
+        });
+        prop_assert!(status < 500, "{} for {}", status, body);
+        if status >= 400 {
+            let error: Value = serde_json::from_str(&text).unwrap();
+            prop_assert!(error["error"]["message"].is_string(), "{} for {}", error, body);
+        } else {
+            prop_assert!(text.ends_with('}') || text.ends_with("data: [DONE]\n\n"), "{} for {}", text, body);
+        }
+        Ok(())
+    });
+    told.unwrap();
 }
 
 // --- Completions, embeddings, moderations, models ---------------------------------------------------------------

@@ -2,15 +2,14 @@
 
 use super::completion::{Identity, UsageBody, billed, identifier};
 use super::errors::{envelope, invalid, unknown_model};
+use super::events::{DONE, event};
 use super::models::{Model, Purpose, find};
 use super::pace::{Timing, Work};
 use super::prompt::{Format, Prompt, Role, ToolChoice, Turn};
 use super::request::{Kind, Parameters, missing_model, out_of_range, read};
 use super::said::{Said, Spoken, Usage};
 use super::state::State;
-use super::stream::event;
 use crate::upstream::answer::{Answer, AnswerBody, Call, Piece};
-use bytes::Bytes;
 use http::StatusCode;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -321,7 +320,7 @@ fn events(
         let Some((line, at)) = places.pop_front() else {
             let bytes = match ends.pop_front()? {
                 Some(()) => event(&body(&identity, Vec::new(), Some(Some(usage.into())))),
-                None => Bytes::from_static(b"data: [DONE]\n\n"),
+                None => DONE,
             };
             return Some(Piece::from(bytes));
         };

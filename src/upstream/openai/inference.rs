@@ -76,7 +76,11 @@ impl Inference {
         }
         for (index, tool) in prompt.tools.iter().enumerate() {
             let Some(parameters) = tool.parameters else { continue };
-            self.check_one(parameters.get(), tool.strict).map_err(|why| BadSchema {
+            let lists = || match self.schemas.get(parameters.get()).as_ref() {
+                Ok(schema) => schema.of_function(),
+                Err(_) => Ok(()),
+            };
+            self.check_one(parameters.get(), tool.strict).and_then(|()| lists()).map_err(|why| BadSchema {
                 tool: Some(index),
                 message: format!("Invalid schema for function '{}': {why}", tool.name),
             })?;

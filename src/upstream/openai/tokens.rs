@@ -5,6 +5,7 @@
 //! again, such as system prompts, are counted once.
 
 use super::generations::Generations;
+use super::heavy::making_way;
 use super::models::Encoding;
 use super::said::Spoken;
 use bpe_openai::Tokenizer;
@@ -78,7 +79,7 @@ impl Tokens {
 
     /// The tokens of a text, by their numbers in the vocabulary.
     pub fn ids(&self, encoding: Encoding, text: &str) -> Vec<u32> {
-        making_way(text.len(), || vocabulary(encoding).encode(text))
+        making_way(text.len() >= HEAVY, || vocabulary(encoding).encode(text))
     }
 
     /// Counts a text of a prompt.
@@ -90,7 +91,7 @@ impl Tokens {
         if let Some(known) = lock(&self.counted).get(hash) {
             return known;
         }
-        let counted = Counted { hash, ..making_way(text.len(), || marked(encoding, text)) };
+        let counted = Counted { hash, ..making_way(text.len() >= HEAVY, || marked(encoding, text)) };
         if counted.marks.len() <= MOST_MARKS {
             lock(&self.counted).insert(hash, counted.clone());
         }
@@ -104,7 +105,7 @@ impl Tokens {
         if remember && let Some(known) = lock(&self.spoken).get(hash) {
             return known;
         }
-        let ends = making_way(text.len(), || ends(encoding, text));
+        let ends = making_way(text.len() >= HEAVY, || ends(encoding, text));
         let spoken = Spoken::new(Arc::clone(text), ends.into());
         if remember {
             lock(&self.spoken).insert(hash, spoken.clone());
@@ -126,14 +127,6 @@ fn vocabulary(encoding: Encoding) -> &'static Tokenizer {
         Encoding::O200k => bpe_openai::o200k_base(),
         Encoding::Cl100k => bpe_openai::cl100k_base(),
     }
-}
-
-/// Does heavy work where it does not keep this thread's other connections waiting, if the runtime has other threads.
-fn making_way<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    use tokio::runtime::{Handle, RuntimeFlavor};
-    let may = bytes >= HEAVY
-        && Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if may { tokio::task::block_in_place(work) } else { work() }
 }
 
 fn marked(encoding: Encoding, text: &str) -> Counted {

@@ -138,8 +138,8 @@ impl<'a> Conversation<'a> {
                 let id = item.call_id.ok_or_else(|| missing(".call_id"))?;
                 let name = item.name.ok_or_else(|| missing(".name"))?;
                 let arguments = item.arguments.ok_or_else(|| missing(".arguments"))?.0;
-                self.calls.push((id.clone(), false));
-                let call = PastCall { id, name, arguments };
+                self.calls.push((id, false));
+                let call = PastCall { name, arguments };
                 // Calls that a model made at once are one message of it.
                 match self.turns.last_mut() {
                     Some(turn) if turn.role == Role::Assistant => turn.calls.push(call),

@@ -5,9 +5,11 @@
 //! is a choice, one branch after the other is tried. Keywords that forbid (`not`, `oneOf`'s "exactly one") are left
 //! to the check of the whole value by a validator, after which it is made anew if need be.
 
+use super::expressions::Expressions;
 use super::fail::Fail;
 use super::json::Json;
-use super::pattern::Pattern;
+use super::shape::{is_trigger, largest, prefix, resolve, rest, same, smallest, weight};
+use super::types::Types;
 use super::{numbers, strings, words};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
@@ -18,49 +20,8 @@ use std::collections::BTreeSet;
 const SHALLOW: usize = 4;
 /// Nothing is nested deeper: parsers refuse at 128.
 const DEEPEST: usize = 100;
-/// After so many steps a value is given up.
-const MOST_STEPS: u32 = 200_000;
-
-/// The JSON types that a value may have, as a set of bits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Types(u8);
-
-impl Types {
-    const NAMES: [&'static str; 7] = ["object", "array", "string", "number", "integer", "boolean", "null"];
-    const ALL: Self = Self(0b111_1111);
-    const NULL: u8 = 0b100_0000;
-    const NUMBER: u8 = 0b000_1000;
-    const INTEGER: u8 = 0b001_0000;
-
-    fn of(schema: &Json) -> Self {
-        let bit = |name: &Json| {
-            let place = Self::NAMES.iter().position(|known| Some(*known) == name.text());
-            match place.map_or(0, |place| 1 << place) {
-                // Every integer is a number.
-                Self::NUMBER => Self::NUMBER | Self::INTEGER,
-                bit => bit,
-            }
-        };
-        match schema.get("type") {
-            None => Self::ALL,
-            Some(Json::Array(names)) => Self(names.iter().fold(0, |bits, name| bits | bit(name))),
-            Some(name) => Self(bit(name)),
-        }
-    }
-
-    fn holds(self, value: &Json) -> bool {
-        let bit = match value {
-            Json::Object(_) => 1,
-            Json::Array(_) => 1 << 1,
-            Json::Text(_) => 1 << 2,
-            Json::Number(number) if number.as_f64().is_some_and(|n| n.fract() == 0.0) => Self::INTEGER,
-            Json::Number(_) => Self::NUMBER,
-            Json::Bool(_) => 1 << 5,
-            Json::Null => Self::NULL,
-        };
-        self.0 & bit != 0
-    }
-}
+/// What a string with a pattern costs, in steps: each text that is tried is made letter by letter.
+const PATTERN_STEPS: u32 = 20;
 
 /// Branches of which one must be taken; each is a list of schemas that hold together.
 type Choice<'s> = Vec<Vec<&'s Json>>;
@@ -69,17 +30,20 @@ type Choice<'s> = Vec<Vec<&'s Json>>;
 pub struct Maker<'s> {
     root: &'s Json,
     rng: ChaCha8Rng,
-    steps: u32,
+    expressions: Expressions<'s>,
+    /// How many steps are left until it is given up.
+    left: u32,
 }
 
 impl<'s> Maker<'s> {
-    /// Makes values of schemas that stand in `root`, to which their references point.
-    pub fn new(root: &'s Json, rng: ChaCha8Rng) -> Self {
-        Self { root, rng, steps: 0 }
+    /// Makes values of schemas that stand in `root`, to which their references point, in so many steps at most.
+    pub fn new(root: &'s Json, rng: ChaCha8Rng, steps: u32) -> Self {
+        Self { root, rng, expressions: Expressions::default(), left: steps }
     }
 
-    /// A value of the root schema.
-    pub fn make(&mut self) -> Result<Json, Fail> {
+    /// A value of the root schema. What it draws is drawn from `rng` from now on.
+    pub fn make(&mut self, rng: ChaCha8Rng) -> Result<Json, Fail> {
+        self.rng = rng;
         self.value(vec![self.root], "", 0)
     }
 
@@ -94,8 +58,12 @@ impl<'s> Maker<'s> {
     }
 
     fn step(&mut self) -> Result<(), Fail> {
-        self.steps += 1;
-        if self.steps > MOST_STEPS { Err(Fail::Exhausted) } else { Ok(()) }
+        self.steps(1)
+    }
+
+    fn steps(&mut self, count: u32) -> Result<(), Fail> {
+        self.left = self.left.checked_sub(count).ok_or(Fail::Exhausted)?;
+        Ok(())
     }
 
     /// Follows references and `allOf`, and takes choices apart.
@@ -183,12 +151,24 @@ impl<'s> Maker<'s> {
         match self.kind(plain, types)? {
             "object" => self.object(plain, depth),
             "array" => self.array(plain, name, depth),
-            "string" => strings::make(plain, name, &mut self.rng).map(Json::Text),
+            "string" => self.string(plain, name).map(Json::Text),
             "number" => numbers::make(plain, name, false, &mut self.rng).map(Json::Number),
             "integer" => numbers::make(plain, name, true, &mut self.rng).map(Json::Number),
             "boolean" => Ok(Json::Bool(self.rng.random())),
             _ => Ok(Json::Null),
         }
+    }
+
+    fn string(&mut self, plain: &[&'s Json], name: &str) -> Result<String, Fail> {
+        if plain.iter().any(|schema| schema.get("pattern").is_some()) {
+            self.steps(PATTERN_STEPS)?;
+        }
+        let made = strings::make(plain, name, &mut self.expressions, &mut self.rng);
+        // Long texts and those that nearly fit are dear.
+        self.steps(
+            made.as_ref().map_or(10 * PATTERN_STEPS, |text| u32::try_from(text.len() / 16).unwrap_or(u32::MAX)),
+        )?;
+        made
     }
 
     /// One of the values that `enum` or `const` allows everywhere.
@@ -244,9 +224,9 @@ impl<'s> Maker<'s> {
     }
 
     fn array(&mut self, plain: &[&'s Json], name: &str, depth: usize) -> Result<Json, Fail> {
-        let least = strings::largest(plain, "minItems")
+        let least = largest(plain, "minItems")
             .max(plain.iter().filter(|schema| schema.get("contains").is_some()).map(|_| 1).max().unwrap_or(0));
-        let mut most = strings::smallest(plain, "maxItems");
+        let mut most = smallest(plain, "maxItems");
         let unique = plain.iter().any(|schema| schema.get("uniqueItems") == Some(&Json::Bool(true)));
         for schema in plain {
             // Beyond its prefix a schema may forbid items.
@@ -308,13 +288,14 @@ impl<'s> Maker<'s> {
                 }
             }
         }
-        let (least, most) = (strings::largest(plain, "minProperties"), strings::smallest(plain, "maxProperties"));
+        let (least, most) = (largest(plain, "minProperties"), smallest(plain, "maxProperties"));
         let mut room = most.saturating_sub(required.len());
         let mut entries: Vec<(String, Json)> = Vec::new();
         for name in names {
             let must = required.contains(name);
             let may = !must && room > 0 && depth <= SHALLOW && !is_trigger(plain, name);
-            if !must && !(may && self.rng.random_bool(0.75)) {
+            let included = must || (may && self.rng.random_bool(0.75));
+            if !included {
                 continue;
             }
             match self.property(plain, name, depth) {
@@ -382,12 +363,12 @@ impl<'s> Maker<'s> {
                 self.gather(shapes, &mut all, &mut choices).ok()?;
                 match self.choose(all, choices, "key", DEEPEST).ok()? {
                     Json::Text(name) => name,
-                    _ => strings::make(&[], "key", &mut self.rng).ok()?,
+                    _ => words::word(&mut self.rng).to_owned(),
                 }
             }
             _ if !patterns.is_empty() => {
                 let (pattern, _) = &patterns[self.rng.random_range(0..patterns.len())];
-                Pattern::parse(pattern)?.sample(0, &mut self.rng)
+                self.expressions.pattern(pattern)?.sample(0, &mut self.rng)
             }
             _ if number < 8 => words::word(&mut self.rng).to_owned(),
             _ => format!("{}_{number}", words::word(&mut self.rng)),
@@ -402,7 +383,7 @@ impl<'s> Maker<'s> {
             let before = schemas.len();
             schemas.extend(schema.get("properties").and_then(|properties| properties.get(name)));
             for (pattern, own) in schema.get("patternProperties").map_or(&[][..], Json::entries) {
-                if regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(name)) {
+                if self.expressions.matches(pattern, name) {
                     schemas.push(own);
                 }
             }
@@ -411,74 +392,5 @@ impl<'s> Maker<'s> {
             }
         }
         self.value(schemas, name, depth + 1)
-    }
-}
-
-/// What a reference points to: a place in the same document, or one with that `$id` or `$anchor` in `$defs`.
-pub fn resolve<'s>(root: &'s Json, reference: &str) -> Option<&'s Json> {
-    let definitions = || ["$defs", "definitions"].iter().flat_map(|key| root.get(key).map_or(&[][..], Json::entries));
-    let Some(fragment) = reference.strip_prefix('#') else {
-        let own = |schema: &&Json| schema.get("$id").and_then(Json::text) == Some(reference);
-        return Some(root).filter(own).or_else(|| definitions().map(|(_, schema)| schema).find(own));
-    };
-    let fragment = percent_encoding::percent_decode_str(fragment).decode_utf8().ok()?;
-    if fragment.is_empty() || fragment.starts_with('/') {
-        return root.pointer(&fragment);
-    }
-    let anchored = |schema: &&Json| schema.get("$anchor").and_then(Json::text) == Some(&*fragment);
-    definitions().map(|(_, schema)| schema).find(anchored)
-}
-
-/// How much a branch is likely to bring with it: nothing, a scalar, a list, an object, or more of the same.
-fn weight(schema: &Json) -> u8 {
-    if schema.get("$ref").is_some() {
-        return 4;
-    }
-    match schema.get("type").and_then(Json::text) {
-        Some("null") => 0,
-        Some("object") => 3,
-        Some("array") => 2,
-        Some(_) => 1,
-        None if schema.get("enum").is_some() || schema.get("const").is_some() => 1,
-        None => 3,
-    }
-}
-
-/// The schemas of an array's first items: `prefixItems`, or a list under `items` as older drafts have it.
-fn prefix(schema: &Json) -> &[Json] {
-    match (schema.get("prefixItems"), schema.get("items")) {
-        (Some(prefix), _) => prefix.items(),
-        (None, Some(Json::Array(items))) => items,
-        _ => &[],
-    }
-}
-
-/// The schema of an array's further items.
-fn rest(schema: &Json) -> Option<&Json> {
-    match schema.get("items") {
-        Some(Json::Array(_)) => schema.get("additionalItems"),
-        items => items,
-    }
-}
-
-/// Whether something more would hold if this property were there.
-fn is_trigger(plain: &[&Json], name: &str) -> bool {
-    ["dependentRequired", "dependentSchemas", "dependencies"]
-        .iter()
-        .any(|key| plain.iter().any(|schema| schema.get(key).is_some_and(|triggers| triggers.get(name).is_some())))
-}
-
-/// Whether two values are equal for JSON Schema: 1 and 1.0 are, and the order of keys says nothing.
-fn same(one: &Json, other: &Json) -> bool {
-    match (one, other) {
-        (Json::Number(one), Json::Number(other)) => one == other || one.as_f64() == other.as_f64(),
-        (Json::Array(one), Json::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
-        }
-        (Json::Object(entries), Json::Object(others)) => {
-            entries.len() == others.len()
-                && entries.iter().all(|(key, value)| other.get(key).is_some_and(|other| same(value, other)))
-        }
-        (one, other) => one == other,
     }
 }

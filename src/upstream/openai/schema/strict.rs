@@ -3,8 +3,8 @@
 //! Structured outputs guide (supported schemas) for the rules; the words as public reports show them
 //! (moeru-ai/xsai#202, mavam/pi-web-providers#14, cyanheads/git-mcp-server#47, vercel-labs/json-render#180).
 
-use super::generate::resolve;
 use super::json::Json;
+use super::shape::resolve;
 
 /// What strict mode does not have.
 const NOT_PERMITTED: [&str; 18] = [
@@ -55,6 +55,35 @@ pub fn check_root(root: &Json) -> Result<(), String> {
 /// What OpenAI says of the first place that breaks a rule.
 pub fn check(root: &Json) -> Result<(), String> {
     visit(root, root, &mut Vec::new(), 0)
+}
+
+/// Checks what even schemas of functions that are not strict must keep to: every list says what is in it.
+///
+/// # Errors
+/// What OpenAI says of the first that does not.
+pub fn check_lists(root: &Json) -> Result<(), String> {
+    lists(root, &mut Vec::new())
+}
+
+fn lists(schema: &Json, context: &mut Vec<String>) -> Result<(), String> {
+    let is_list = schema.get("type").and_then(Json::text) == Some("array");
+    if is_list && schema.get("items").is_none() && schema.get("prefixItems").is_none() {
+        return Err(format!("In context={}, array schema missing items.", tuple(context)));
+    }
+    for key in ["properties", "$defs", "definitions"] {
+        for (name, inner) in schema.get(key).map_or(&[][..], Json::entries) {
+            within(context, &[key, name], |context| lists(inner, context))?;
+        }
+    }
+    if let Some(items @ Json::Object(_)) = schema.get("items") {
+        within(context, &["items"], |context| lists(items, context))?;
+    }
+    for key in ["anyOf", "oneOf", "allOf"] {
+        for (place, branch) in schema.get(key).map_or(&[][..], Json::items).iter().enumerate() {
+            within(context, &[key, &place.to_string()], |context| lists(branch, context))?;
+        }
+    }
+    Ok(())
 }
 
 fn visit(root: &Json, schema: &Json, context: &mut Vec<String>, depth: usize) -> Result<(), String> {

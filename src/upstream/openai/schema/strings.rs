@@ -1,27 +1,25 @@
 //! Strings that satisfy `pattern`, `format`, `minLength` and `maxLength`.
 
+use super::expressions::Expressions;
 use super::fail::Fail;
 use super::json::Json;
-use super::pattern::Pattern;
+use super::shape::{largest, smallest};
 use super::words;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
+/// How many texts are made of a pattern to find one of the right length.
+const SAMPLES: usize = 40;
 /// No string is made longer; what asks for more cannot be satisfied.
 const LONGEST: usize = 100_000;
 
-/// The largest number that any schema has under a key, 0 if none has.
-pub fn largest(plain: &[&Json], key: &str) -> usize {
-    plain.iter().filter_map(|schema| schema.get(key)?.count()).max().unwrap_or(0)
-}
-
-/// The smallest number that any schema has under a key, no bound if none has.
-pub fn smallest(plain: &[&Json], key: &str) -> usize {
-    plain.iter().filter_map(|schema| schema.get(key)?.count()).min().unwrap_or(usize::MAX)
-}
-
 /// A string for a property of this name.
-pub fn make(plain: &[&Json], name: &str, rng: &mut ChaCha8Rng) -> Result<String, Fail> {
+pub fn make<'s>(
+    plain: &[&'s Json],
+    name: &str,
+    expressions: &mut Expressions<'s>,
+    rng: &mut ChaCha8Rng,
+) -> Result<String, Fail> {
     let (least, most) = (largest(plain, "minLength"), smallest(plain, "maxLength"));
     if least > most || least > LONGEST {
         return Err(Fail::Impossible);
@@ -30,10 +28,12 @@ pub fn make(plain: &[&Json], name: &str, rng: &mut ChaCha8Rng) -> Result<String,
     let all = |key: &'static str| plain.iter().filter_map(move |schema| schema.get(key)?.text());
     if let Some(pattern) = all("pattern").next() {
         // What the expression parser does not know is left to chance and to the check of the whole.
-        let Some(pattern) = Pattern::parse(pattern) else { return Ok(sized(words::text(name, rng), least, most, rng)) };
-        let others: Vec<regex::Regex> = all("pattern").skip(1).filter_map(|p| regex::Regex::new(p).ok()).collect();
-        let suits = |text: &String| fits(text) && others.iter().all(|other| other.is_match(text));
-        return (0..40).map(|_| pattern.sample(least, rng)).find(suits).ok_or(Fail::Impossible);
+        let Some(ready) = expressions.pattern(pattern) else {
+            return Ok(sized(words::text(name, rng), least, most, rng));
+        };
+        let others: Vec<&'s str> = all("pattern").skip(1).collect();
+        let suits = |text: &String| fits(text) && others.iter().all(|other| expressions.matches(other, text));
+        return (0..SAMPLES).map(|_| ready.sample(least, rng)).find(suits).ok_or(Fail::Impossible);
     }
     if let Some(format) = all("format").find_map(|format| formatted(format, rng)) {
         // Those that cannot be of any length are given up, unless something without a format will do.

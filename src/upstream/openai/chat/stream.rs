@@ -1,10 +1,11 @@
 //! The events of a streamed chat completion, in OpenAI's order, each made when it is about to be sent.
 
-use super::chat_body::finish;
-use super::completion::{FINGERPRINT, Identity, UsageBody};
+use super::super::completion::{FINGERPRINT, Identity, UsageBody};
+use super::super::events::{DONE, event};
+use super::super::pace::Timing;
+use super::super::said::{Reply, Said, ToolCall};
+use super::body::finish;
 use super::logprobs::{Asked, Logprobs};
-use super::pace::Timing;
-use super::said::{Reply, Said};
 use crate::upstream::answer::Piece;
 use bytes::Bytes;
 use serde::Serialize;
@@ -162,7 +163,7 @@ impl Stream {
         }
         let (next, bytes) = match self.rest {
             Rest::Usage => (Rest::Done, self.chunk(&[], Some(self.reply.usage.into()))),
-            Rest::Done => (Rest::Nothing, Bytes::from_static(b"data: [DONE]\n\n")),
+            Rest::Done => (Rest::Nothing, DONE),
             Rest::Nothing => return None,
         };
         self.rest = next;
@@ -186,16 +187,6 @@ impl Stream {
         };
         event(&chunk)
     }
-}
-
-/// One event of a stream of data-only events.
-pub fn event(data: &impl Serialize) -> Bytes {
-    let mut bytes = Vec::with_capacity(512);
-    bytes.extend_from_slice(b"data: ");
-    // Serialising our own values to memory cannot fail.
-    let _ = serde_json::to_writer(&mut bytes, data);
-    bytes.extend_from_slice(b"\n\n");
-    Bytes::from(bytes)
 }
 
 /// Letters and digits that bring what a delta says to a multiple of [`PADDED_TO`].
@@ -265,7 +256,7 @@ fn step(at: At, said: &Said, legacy: bool) -> (At, Option<Delta<'_>>) {
 }
 
 /// The beginning of a call: all but its arguments.
-fn called(index: usize, call: &super::said::ToolCall, legacy: bool) -> Delta<'_> {
+fn called(index: usize, call: &ToolCall, legacy: bool) -> Delta<'_> {
     let function = FunctionDelta { name: Some(&call.name), arguments: "" };
     if legacy {
         return Delta { function_call: Some(function), ..Delta::default() };

@@ -1,16 +1,16 @@
-//! `POST /v1/chat/completions`: reads a request into a prompt, and frames what is said to it, whole or as a stream.
+//! [`create`]: reads a request into a prompt, and frames what is said to it, whole or as a stream.
 
-use super::chat_body;
-use super::chat_checks as checks;
-use super::chat_request::{Content, Function, Message, PARAMETERS, Part, Request, Stop, Str};
-use super::completion::{Identity, billed, identifier};
-use super::errors::{invalid, unknown_model};
+use super::super::completion::{Identity, billed, identifier};
+use super::super::errors::{invalid, unknown_model};
+use super::super::models::{Model, find};
+use super::super::pace::Work;
+use super::super::prompt::{Format, PastCall, Prompt, Role, Tool, ToolChoice, Turn};
+use super::super::request::{missing, missing_model, not_among, read};
+use super::super::state::State;
+use super::body;
+use super::checks;
 use super::logprobs;
-use super::models::{Model, find};
-use super::pace::Work;
-use super::prompt::{Format, PastCall, Prompt, Role, Tool, ToolChoice, Turn};
-use super::request::{missing, missing_model, read};
-use super::state::State;
+use super::request::{Content, Function, Message, PARAMETERS, Part, Request, Stop, Str};
 use super::stream;
 use crate::upstream::answer::{Answer, AnswerBody, Call};
 use http::StatusCode;
@@ -106,7 +106,7 @@ fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
         answer.body = AnswerBody::Stream(Box::new(stream::events(identity, reply, options, timing)));
         answer
     } else {
-        chat_body::whole(&identity, &reply, legacy, logprobs).delayed(timing.whole(longest))
+        body::whole(&identity, &reply, legacy, logprobs).delayed(timing.whole(longest))
     };
     Ok(grant.dress(billed(answer, named.model, usage).warned(warning)))
 }
@@ -123,12 +123,10 @@ fn turn<'a>(message: &'a Message<'_>, model: &Model) -> Turn<'a> {
         Some(Content::Text(text)) => (Cow::Borrowed(&**text), 0),
         Some(Content::Parts(parts)) => (joined(parts), parts.iter().map(|part| media_tokens(part, model)).sum()),
     };
-    let calls = message.tool_calls.iter().flatten().map(|call| (&*call.id, &call.function));
-    let calls = calls.chain(message.function_call.iter().map(|call| ("", call))).map(|(id, call)| PastCall {
-        id: Cow::Borrowed(id),
-        name: Cow::Borrowed(&*call.name),
-        arguments: Cow::Borrowed(&*call.arguments),
-    });
+    let calls = message.tool_calls.iter().flatten().map(|call| &call.function);
+    let calls = calls
+        .chain(&message.function_call)
+        .map(|call| PastCall { name: Cow::Borrowed(&*call.name), arguments: Cow::Borrowed(&*call.arguments) });
     let name = message.name.as_ref().map(|Str(name)| Cow::Borrowed(&**name));
     Turn { role, text, name, calls: calls.collect(), media_tokens }
 }
@@ -186,7 +184,7 @@ fn tool_choice<'a>(request: &Request<'a>) -> Result<ToolChoice<'a>, Box<Answer>>
                 other => {
                     let allowed: &[&str] =
                         if name == "tool_choice" { &["none", "auto", "required"] } else { &["none", "auto"] };
-                    Err(Box::new(super::request::not_among(name, other, allowed)))
+                    Err(Box::new(not_among(name, other, allowed)))
                 }
             };
         }

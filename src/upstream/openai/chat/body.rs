@@ -1,8 +1,8 @@
 //! The body of a chat completion that is not streamed (WIRE-openai §5).
 
-use super::completion::{FINGERPRINT, Identity, UsageBody};
+use super::super::completion::{FINGERPRINT, Identity, UsageBody};
+use super::super::said::{Finish, Reply, Said, Spoken, ToolCall};
 use super::logprobs::{Asked, Logprobs};
-use super::said::{Finish, Reply, Said, Spoken, ToolCall};
 use crate::upstream::answer::Answer;
 use http::StatusCode;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! The body of `POST /v1/chat/completions`, as it is read (WIRE-openai §5).
 
-use super::request::{Kind, Parameters};
+use super::super::request::{Kind, Parameters};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;

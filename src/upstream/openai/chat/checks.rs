@@ -1,10 +1,10 @@
 //! What OpenAI refuses about a chat request that can be read, in its words (WIRE-openai §3, and public reports named
 //! at the rules).
 
-use super::chat_request::{Content, Message, Request, Stop, Str};
-use super::errors::{envelope, invalid};
-use super::models::{Model, Purpose, Reasoning};
-use super::request::{missing, not_among, out_of_range, unrecognized};
+use super::super::errors::{envelope, invalid};
+use super::super::models::{Encoding, Model, Purpose, Reasoning};
+use super::super::request::{missing, not_among, out_of_range, unrecognized};
+use super::request::{Content, Message, Request, Stop, Str};
 use crate::upstream::answer::Answer;
 use http::StatusCode;
 
@@ -59,7 +59,7 @@ pub fn parameters(request: &Request<'_>, model: &Model) -> Refusal {
     }
     if let Some(Str(tier)) = &request.service_tier {
         let tiers = ["auto", "default", "flex", "scale", "priority"];
-        among("service_tier", tier, &tiers)?;
+        among(|| "service_tier".to_owned(), tier, &tiers)?;
     }
     if request.stream_options.is_some() && request.stream != Some(true) {
         let message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
@@ -123,7 +123,7 @@ fn reasoning(request: &Request<'_>, model: &Model) -> Refusal {
         if model.reasoning == Reasoning::Never {
             return Err(Box::new(unrecognized(&["reasoning_effort"])));
         }
-        among("reasoning_effort", effort, &EFFORTS)?;
+        among(|| "reasoning_effort".to_owned(), effort, &EFFORTS)?;
     }
     let reasons = match model.reasoning {
         Reasoning::Never => return Ok(()),
@@ -193,7 +193,7 @@ fn tools(request: &Request<'_>) -> Refusal {
         match tool.r#type.as_ref().map(|Str(kind)| &**kind) {
             None => return Err(Box::new(missing(&format!("tools[{at}].type")))),
             Some("custom") => continue,
-            Some(kind) => among(&format!("tools[{at}].type"), kind, &["function", "custom"])?,
+            Some(kind) => among(|| format!("tools[{at}].type"), kind, &["function", "custom"])?,
         }
         let Some(function) = &tool.function else { return Err(Box::new(missing(&format!("tools[{at}].function")))) };
         match &function.name {
@@ -207,7 +207,7 @@ fn tools(request: &Request<'_>) -> Refusal {
 fn format(request: &Request<'_>, model: &Model) -> Refusal {
     let Some(format) = &request.response_format else { return Ok(()) };
     let Some(Str(kind)) = &format.r#type else { return Err(Box::new(missing("response_format.type"))) };
-    among("response_format.type", kind, &["json_object", "json_schema", "text"])?;
+    among(|| "response_format.type".to_owned(), kind, &["json_object", "json_schema", "text"])?;
     match &**kind {
         "json_object" if model.id == "gpt-4" => {
             let message =
@@ -224,7 +224,7 @@ fn format(request: &Request<'_>, model: &Model) -> Refusal {
             refuse(message, "messages", None)
         }
         "json_schema" => {
-            if model.encoding == super::models::Encoding::Cl100k || model.id == "gpt-4o-2024-05-13" {
+            if model.encoding == Encoding::Cl100k || model.id == "gpt-4o-2024-05-13" {
                 let message = "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model. \
                                Learn more about supported models at the Structured Outputs guide: \
                                https://platform.openai.com/docs/guides/structured-outputs";
@@ -263,7 +263,7 @@ pub fn messages(messages: &[Message<'_>]) -> Refusal {
     let mut waiting: Vec<&str> = Vec::new();
     let mut known: Vec<&str> = Vec::new();
     for (at, message) in messages.iter().enumerate() {
-        among(&format!("messages[{at}].role"), &message.role, &ROLES)?;
+        among(|| format!("messages[{at}].role"), &message.role, &ROLES)?;
         content(at, message)?;
         if message.role == "tool" {
             let Some(Str(id)) = &message.tool_call_id else {
@@ -314,7 +314,7 @@ fn content(at: usize, message: &Message<'_>) -> Refusal {
             let message = "Invalid value for 'content': expected a string, got null.";
             return refuse(message, &format!("messages.[{at}].content"), None);
         }
-        Some(Content::Text(text)) => return length(&format!("messages[{at}].content"), text),
+        Some(Content::Text(text)) => return length(|| format!("messages[{at}].content"), text),
         Some(Content::Parts(parts)) => parts,
     };
     for (part_at, part) in texts.iter().enumerate() {
@@ -324,17 +324,17 @@ fn content(at: usize, message: &Message<'_>) -> Refusal {
             Some("text") if part.text.is_none() => return Err(Box::new(missing(&format!("{name}.text")))),
             Some(kind) => {
                 let kinds = ["text", "image_url", "input_audio", "refusal", "audio", "file"];
-                among(&format!("{name}.type"), kind, &kinds)?;
+                among(|| format!("{name}.type"), kind, &kinds)?;
             }
         }
         if let Some(Str(text)) = &part.text {
-            length(&format!("{name}.text"), text)?;
+            length(|| format!("{name}.text"), text)?;
         }
     }
     Ok(())
 }
 
-fn length(name: &str, text: &str) -> Refusal {
+fn length(name: impl FnOnce() -> String, text: &str) -> Refusal {
     if text.len() <= LONGEST {
         return Ok(());
     }
@@ -342,15 +342,17 @@ fn length(name: &str, text: &str) -> Refusal {
     if got <= LONGEST {
         return Ok(());
     }
+    let name = name();
     let message = format!(
         "Invalid '{name}': string too long. Expected a string with maximum length {LONGEST}, but got a string with length \
          {got} instead."
     );
-    refuse(&message, name, Some("string_above_max_length"))
+    refuse(&message, &name, Some("string_above_max_length"))
 }
 
-fn among(name: &str, value: &str, allowed: &[&str]) -> Refusal {
-    if allowed.contains(&value) { Ok(()) } else { Err(Box::new(not_among(name, value, allowed))) }
+/// The name is made only if it is needed, here and below: almost all requests are well.
+fn among(name: impl FnOnce() -> String, value: &str, allowed: &[&str]) -> Refusal {
+    if allowed.contains(&value) { Ok(()) } else { Err(Box::new(not_among(&name(), value, allowed))) }
 }
 
 fn empty(name: &str) -> Refusal {

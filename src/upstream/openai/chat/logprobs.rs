@@ -1,6 +1,6 @@
 //! The `logprobs` of an answer: made up, but consistent with its tokens and with what probabilities can be.
 
-use super::said::Spoken;
+use super::super::said::Spoken;
 use crate::units::Seed;
 use serde::Serialize;
 
