@@ -37,6 +37,7 @@ pub fn serve(kind: &str, setting: &str) {
             "wiremock" => wiremock(answer_of(setting)).await,
             "openai" => ours(openai(None)).await,
             "supabase" => ours(supabase()).await,
+            "stub" => ours(UpstreamPlan::new("stub", UpstreamKind::Stub { answer: 200 })).await,
             "streams" => ours(openai(Some(Duration::from_micros(setting)))).await,
             other => panic!("no server `{other}`"),
         }
@@ -59,11 +60,11 @@ fn answer_of(length: u64) -> Bytes {
 }
 
 async fn bare(answer: Bytes) {
-    let json = [(CONTENT_TYPE, "application/json")];
+    let json = || [(CONTENT_TYPE, "application/json")];
     let (to_get, to_post) = (answer.clone(), answer);
     let app = Router::new()
-        .route("/rest/v1/items", get(move || async move { (json, to_get) }))
-        .route("/v1/chat/completions", post(move |_body: Bytes| async move { (json, to_post) }));
+        .route("/rest/v1/items", get(move || async move { (json(), to_get) }))
+        .route("/v1/chat/completions", post(move |_body: Bytes| async move { (json(), to_post) }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     listening(listener.local_addr().unwrap());
     let served =
