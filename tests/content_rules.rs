@@ -102,7 +102,7 @@ fn said(answer: &Value) -> String {
 
 #[rstest]
 #[case::model(r#"{ model = "gpt-4o-mini*" }"#, json!({"model": "gpt-4o-mini-2024-07-18"}), json!({"model": "gpt-4o"}))]
-#[case::json("{ json = true }", json!({"response_format": {"type": "json_object"}}), json!({}))]
+#[case::json("{ json = true }", json!({"response_format": {"type": "json_object"}, "messages": [{"role": "user", "content": "as JSON"}]}), json!({}))]
 #[case::max_tokens("{ max-tokens = 77 }", json!({"max_tokens": 77}), json!({"max_tokens": 78}))]
 #[case::system(r#"{ system = "Pirate" }"#, json!({"messages": [{"role": "system", "content": "You are a pIRATE."}]}),
     json!({"messages": [{"role": "user", "content": "You are a pirate."}]}))]
@@ -307,7 +307,7 @@ fn holistic(kind: &str, user: usize) -> Value {
                 "gpt-4o",
                 8000,
                 true,
-                Some(fill(&(system.to_owned() + " Behavior and habits matter most."), 2500)),
+                Some(fill(&(system.to_owned() + " Behavior and habits matter most. Answer in JSON."), 2500)),
                 fill(&about, 4600),
             )
         }
@@ -317,12 +317,13 @@ fn holistic(kind: &str, user: usize) -> Value {
                 "gpt-4o",
                 8000,
                 true,
-                Some(fill(&(system.to_owned() + " Circadian energy zones are asked for."), 2200)),
+                Some(fill(&(system.to_owned() + " Circadian energy zones are asked for, as JSON."), 2200)),
                 fill(&(about + "behavior habit behavior"), 2500),
             )
         }
         "routine" => {
-            let system = "Write a daily plan from circadian and behavioral insights. Answer {\"time_blocks\": [...]}.";
+            let system =
+                "Write a daily plan from circadian and behavioral insights. Answer the JSON {\"time_blocks\": [...]}.";
             (
                 "gpt-4o",
                 2000,
@@ -332,7 +333,9 @@ fn holistic(kind: &str, user: usize) -> Value {
             )
         }
         "nutrition" => ("gpt-4o", 2000, false, Some(fill("You are a nutrition coach.", 8000)), fill(&about, 4000)),
-        "insights" => ("gpt-4o", 1500, true, None, fill(&(about + "Give insights on routine and habits."), 3400)),
+        "insights" => {
+            ("gpt-4o", 1500, true, None, fill(&(about + "Give insights on routine and habits, as JSON."), 3400))
+        }
         _ => ("gpt-4o", 1500, false, Some(fill("You compute energy zones.", 200)), fill(&about, 3000)),
     };
     let mut messages: Vec<Value> = system.into_iter().map(|text| json!({"role": "system", "content": text})).collect();

@@ -13,8 +13,9 @@ use reqwest::{Client, Response, header::HeaderMap};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
 
 struct Api {
     upstreams: Upstreams,
@@ -150,9 +151,12 @@ async fn embeddings_and_streams_are_limited_too_and_failed_requests_count() {
 #[tokio::test]
 async fn without_limits_nothing_is_refused_and_headers_still_add_up() {
     let api = Api::new(OpenaiPlan::default()).await;
-    let first = api.chat("k", "gpt-4o", 29_999_000).await;
-    let second = api.chat("k", "gpt-4o", 29_999_000).await;
-    let third = api.chat("k", "gpt-4o", 29_999_000).await;
+    // 16 million tokens are reserved for each, of 30 million a minute.
+    let large = json!({"model": "gpt-5.1", "n": 128, "max_completion_tokens": 128_000,
+                       "messages": [{"role": "user", "content": "hi"}]});
+    let first = api.post("/chat/completions", "k", large.clone()).await;
+    let second = api.post("/chat/completions", "k", large.clone()).await;
+    let third = api.post("/chat/completions", "k", large).await;
     assert!([&first, &second, &third].iter().all(|answer| answer.status() == 200));
     assert_eq!(said(third.headers(), LEFT[3]), "0");
     assert_eq!(said(third.headers(), LEFT[5]), "1m0s");
@@ -235,6 +239,22 @@ async fn a_quota_of_tokens_ends_for_good_and_for_every_key() {
 }
 
 #[tokio::test]
+async fn a_quota_of_dollars_is_spent_at_the_price_list() {
+    let quota = Some(Quota::Dollars(0.001));
+    let api = Api::limited(LimitsPlan { quota, ..LimitsPlan::default() }).await;
+    let mut dollars = 0.0;
+    while dollars < 0.001 {
+        let answer = api.chat("k", "gpt-4o", 40).await;
+        assert_eq!(answer.status(), 200, "at {dollars} dollars");
+        let usage = answer.json::<Value>().await.unwrap()["usage"].clone();
+        // gpt-4o, USD per million tokens (WIRE-openai §9).
+        dollars += usage["prompt_tokens"].as_f64().unwrap() * 2.5e-6;
+        dollars += usage["completion_tokens"].as_f64().unwrap() * 10e-6;
+    }
+    assert_eq!(api.chat("k", "gpt-4o", 40).await.status(), 429);
+}
+
+#[tokio::test]
 async fn made_up_keys_cost_neither_memory_nor_the_limits_of_others() {
     let api = Api::limited(every(Some(2), None)).await;
     assert_eq!(api.chat("honest", "gpt-4o", 5).await.status(), 200);
@@ -271,7 +291,7 @@ fn paced(capacity: Option<u32>) -> OpenaiPlan {
         ..ModelPace::default()
     };
     let models = BTreeMap::from([("gpt-4o-mini".to_owned(), ModelPace::default())]);
-    let pace = Some(PacePlan { every, models, capacity, embeddings: Delay::constant(ms(30)) });
+    let pace = Some(Box::new(PacePlan { every, models, capacity, embeddings: Delay::constant(ms(30)) }));
     OpenaiPlan { pace, ..OpenaiPlan::default() }
 }
 
@@ -295,7 +315,7 @@ async fn a_plain_answer_takes_its_first_token_and_a_gap_for_each_other() {
 #[tokio::test]
 async fn with_one_place_calls_at_once_wait_for_each_other() {
     let every = ModelPace { first_token: Delay::constant(ms(300)), ..ModelPace::default() };
-    let pace = Some(PacePlan { every, capacity: Some(1), ..PacePlan::default() });
+    let pace = Some(Box::new(PacePlan { every, capacity: Some(1), ..PacePlan::default() }));
     let api = Api::new(OpenaiPlan { pace, ..OpenaiPlan::default() }).await;
     let calls = (0..3).map(|_| async { said(api.chat("k", "gpt-4o", 11).await.headers(), "openai-processing-ms") });
     let mut took: Vec<u64> =

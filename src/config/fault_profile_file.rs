@@ -55,7 +55,7 @@ pub(super) struct WhenFile {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum InjectFile {
-    Latency(DelayFile),
+    Latency(Box<DelayFile>),
     Abort(AbortFile),
     ResetPeer(NothingFile),
     Timeout(TimeoutFile),

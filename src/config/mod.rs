@@ -26,6 +26,7 @@ mod resolve_limits;
 mod resolve_pace;
 mod resolve_playbook;
 mod resolve_scenario;
+mod resolve_source;
 mod resolve_target;
 mod resolve_upstreams;
 mod scenario_file;

@@ -112,7 +112,7 @@ fn only<'a>(out: &mut Collector, file: &'a DelayFile, valid: &[&str], way: &str)
 fn by_quantiles(out: &mut Collector, file: &DelayFile, written: &[(f64, &'static str, &Spanned<Quantity>)]) -> Delay {
     let mut known: Vec<Quantile> = Vec::new();
     for (share, name, written) in written {
-        let delay: Span = out.quantity(*written, Span::default());
+        let delay: Span = out.quantity(written, Span::default());
         if let Some(before) = known.last()
             && delay < before.delay
         {

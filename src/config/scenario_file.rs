@@ -4,6 +4,7 @@
 use super::delay_file::DelayFile;
 use super::openai_file::{LimitsFile, PaceFile};
 use super::value::{Node, OneOrMany, Quantity, Table};
+use crate::model::source::ReplayElse;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -78,6 +79,24 @@ pub(super) struct UpstreamsFile {
     pub(super) stub: Table<Spanned<StubFile>>,
 }
 
+/// The keys that every upstream has for where its answers come from.
+#[derive(Debug)]
+pub(super) struct SourceKeys<'a> {
+    pub(super) pass_through: Option<&'a Spanned<String>>,
+    pub(super) record: Option<&'a Spanned<String>>,
+    pub(super) record_strip: &'a [Spanned<String>],
+    pub(super) record_limit: Option<&'a Spanned<Quantity>>,
+    pub(super) replay: Option<&'a Spanned<String>>,
+    pub(super) replay_speed: Option<&'a Spanned<f64>>,
+    pub(super) replay_else: Option<&'a Spanned<ReplayElse>>,
+}
+
+/// A table that has those keys.
+pub(super) trait WrittenSource {
+    /// Its keys.
+    fn source(&self) -> SourceKeys<'_>;
+}
+
 /// `upstreams.openai`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -97,6 +116,37 @@ pub(super) struct UpstreamFile {
     /// Files of content rules.
     #[serde(default)]
     pub(super) content: Vec<Spanned<String>>,
+    /// The keys that are taken; any, if absent. The app gets the first.
+    #[serde(default)]
+    pub(super) keys: Vec<Spanned<String>>,
+    /// The real service to pass requests through to.
+    pub(super) pass_through: Option<Spanned<String>>,
+    /// The file that keeps what passes through.
+    pub(super) record: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) record_strip: Vec<Spanned<String>>,
+    /// 256 MiB if absent.
+    pub(super) record_limit: Option<Spanned<Quantity>>,
+    /// The recording to answer from.
+    pub(super) replay: Option<Spanned<String>>,
+    /// 1 if absent: as it was recorded.
+    pub(super) replay_speed: Option<Spanned<f64>>,
+    /// `error` if absent.
+    pub(super) replay_else: Option<Spanned<ReplayElse>>,
+}
+
+impl WrittenSource for UpstreamFile {
+    fn source(&self) -> SourceKeys<'_> {
+        SourceKeys {
+            pass_through: self.pass_through.as_ref(),
+            record: self.record.as_ref(),
+            record_strip: &self.record_strip,
+            record_limit: self.record_limit.as_ref(),
+            replay: self.replay.as_ref(),
+            replay_speed: self.replay_speed.as_ref(),
+            replay_else: self.replay_else.as_ref(),
+        }
+    }
 }
 
 /// `upstreams.supabase`
@@ -111,6 +161,34 @@ pub(super) struct SupabaseFile {
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// A JSON file: an object of tables, each a list of rows.
     pub(super) seed: Option<Spanned<String>>,
+    /// The real service to pass requests through to.
+    pub(super) pass_through: Option<Spanned<String>>,
+    /// The file that keeps what passes through.
+    pub(super) record: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) record_strip: Vec<Spanned<String>>,
+    /// 256 MiB if absent.
+    pub(super) record_limit: Option<Spanned<Quantity>>,
+    /// The recording to answer from.
+    pub(super) replay: Option<Spanned<String>>,
+    /// 1 if absent: as it was recorded.
+    pub(super) replay_speed: Option<Spanned<f64>>,
+    /// `error` if absent.
+    pub(super) replay_else: Option<Spanned<ReplayElse>>,
+}
+
+impl WrittenSource for SupabaseFile {
+    fn source(&self) -> SourceKeys<'_> {
+        SourceKeys {
+            pass_through: self.pass_through.as_ref(),
+            record: self.record.as_ref(),
+            record_strip: &self.record_strip,
+            record_limit: self.record_limit.as_ref(),
+            replay: self.replay.as_ref(),
+            replay_speed: self.replay_speed.as_ref(),
+            replay_else: self.replay_else.as_ref(),
+        }
+    }
 }
 
 /// `upstreams.stub.NAME`
@@ -124,6 +202,34 @@ pub(super) struct StubFile {
     pub(super) tls: bool,
     /// 200 if absent.
     pub(super) answer: Option<Spanned<i64>>,
+    /// The real service to pass requests through to.
+    pub(super) pass_through: Option<Spanned<String>>,
+    /// The file that keeps what passes through.
+    pub(super) record: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) record_strip: Vec<Spanned<String>>,
+    /// 256 MiB if absent.
+    pub(super) record_limit: Option<Spanned<Quantity>>,
+    /// The recording to answer from.
+    pub(super) replay: Option<Spanned<String>>,
+    /// 1 if absent: as it was recorded.
+    pub(super) replay_speed: Option<Spanned<f64>>,
+    /// `error` if absent.
+    pub(super) replay_else: Option<Spanned<ReplayElse>>,
+}
+
+impl WrittenSource for StubFile {
+    fn source(&self) -> SourceKeys<'_> {
+        SourceKeys {
+            pass_through: self.pass_through.as_ref(),
+            record: self.record.as_ref(),
+            record_strip: &self.record_strip,
+            record_limit: self.record_limit.as_ref(),
+            replay: self.replay.as_ref(),
+            replay_speed: self.replay_speed.as_ref(),
+            replay_else: self.replay_else.as_ref(),
+        }
+    }
 }
 
 /// `[load.KIND]`

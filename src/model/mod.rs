@@ -2,8 +2,9 @@
 //! small conversions.
 //!
 //! `plan` and `journey` say what shall happen; `sample`, `reading`, `fault` and `event` say what did; `interval`
-//! and `timeline` gather it; `upstream` is what the app talks to, `content` what its OpenAI says, `pace` and `limits` how
-//! fast and how much; `memory_group` is where an app's memory is counted; `playbook` says what would be an incident;
+//! and `timeline` gather it; `upstream` is what the app talks to and `source` whether it is a mock at all, `content` what
+//! its OpenAI says, `pace` and `limits` how fast and how much, and `prices` what that costs; `memory_group` is where an
+//! app's memory is counted; `playbook` says what would be an incident;
 //! `verdict` says what was one; `run_record` is all of it on disk.
 
 pub mod content;
@@ -16,10 +17,12 @@ pub mod memory_group;
 pub mod pace;
 pub mod plan;
 pub mod playbook;
+pub mod prices;
 pub mod reading;
 pub mod run_record;
 pub mod sample;
 pub mod secret;
+pub mod source;
 pub mod timeline;
 pub mod upstream;
 pub mod verdict;

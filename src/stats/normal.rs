@@ -39,6 +39,7 @@ pub fn upper_tail(z: f64) -> f64 {
 ///
 /// By rational approximations on three ranges, relative error about 1e-16 (Wichura, algorithm AS 241, "PPND16").
 #[must_use]
+#[expect(clippy::excessive_precision, reason = "the coefficients as published")]
 pub fn normal_quantile(chance: f64) -> f64 {
     const CENTRE: ([f64; 8], [f64; 8]) = (
         [

@@ -115,6 +115,10 @@ pub struct Answer {
     pub tokens_in: u64,
     /// Completion tokens that the provider would bill for it.
     pub tokens_out: u64,
+    /// Of the prompt tokens, those that the provider had cached.
+    pub tokens_cached: u64,
+    /// The model that is billed for them.
+    pub model: Option<&'static str>,
     /// Rows that are written for good once this answer is out.
     pub writes: Vec<Write>,
     /// Something about the request that this mock cannot do faithfully; the reader of the run must know.
@@ -134,6 +138,8 @@ impl Answer {
             delay: Duration::ZERO,
             tokens_in: 0,
             tokens_out: 0,
+            tokens_cached: 0,
+            model: None,
             writes: Vec::new(),
             warning: None,
         }

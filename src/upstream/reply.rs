@@ -2,6 +2,7 @@
 
 use super::answer::Piece;
 use super::link::LinkControl;
+use super::passthrough::RemoteBody;
 use crate::model::fault::BodyPoint;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
@@ -27,6 +28,8 @@ pub enum Ending {
     Whole,
     /// A fault withheld a part of it for good.
     Broken,
+    /// The real service that it came from broke it off.
+    Lost,
 }
 
 /// What a fault does to a body.
@@ -94,6 +97,8 @@ enum Source {
     /// All there is to send is the piece.
     Whole,
     Pieces(Box<Pieces>),
+    /// As it comes from a real service.
+    Remote(Box<RemoteBody>),
 }
 
 enum Flow {
@@ -212,6 +217,20 @@ impl ReplyBody {
         Self { source, faults, on_end: Some(on_end), ..Self::plain(Bytes::new(), control, busy) }
     }
 
+    /// A body that comes from a real service; else as [`Self::whole`].
+    pub fn remote(
+        body: RemoteBody,
+        faults: Vec<BodyFault>,
+        control: Arc<LinkControl>,
+        busy: Option<Busy>,
+        on_end: OnEnd,
+    ) -> Self {
+        // What comes in one read is no event: only for a fault that counts events are they told apart.
+        let by_events = faults.iter().any(|fault| !matches!(fault.after, BodyPoint::Bytes(_)));
+        let source = Source::Remote(Box::new(if by_events { body.by_events() } else { body }));
+        Self { source, faults, on_end: Some(on_end), ..Self::plain(Bytes::new(), control, busy) }
+    }
+
     /// Makes sure that there is something to send, if anything is left.
     fn refill(&mut self) -> bool {
         if self.piece.is_empty()
@@ -234,6 +253,7 @@ impl ReplyBody {
         let is_last = match &self.source {
             Source::Whole => true,
             Source::Pieces(pieces) => pieces.is_last(),
+            Source::Remote(_) => RemoteBody::is_last_event(&self.piece),
         };
         let due = self.faults.iter().position(|fault| match fault.after {
             BodyPoint::Bytes(bytes) => bytes.get() <= self.sent,
@@ -297,6 +317,21 @@ impl Body for ReplyBody {
                 Flow::Stalled(None) | Flow::Severing => return Poll::Pending,
                 Flow::Done => return Poll::Ready(None),
             }
+            if this.piece.is_empty()
+                && let Source::Remote(remote) = &mut this.source
+            {
+                match ready!(remote.poll_piece(cx)) {
+                    Some(Ok(piece)) => this.piece = piece,
+                    Some(Err(_)) => {
+                        // The service broke off, and so does this side.
+                        this.end(Ending::Lost);
+                        this.control.close();
+                        this.flow = Flow::Severing;
+                        return Poll::Pending;
+                    }
+                    None => {}
+                }
+            }
             if !this.refill() {
                 this.flow = Flow::Done;
                 this.end(Ending::Whole);
@@ -335,6 +370,7 @@ impl Body for ReplyBody {
         match &self.source {
             // With a fault ahead the declared length is set as a header: it must hold for what was meant to be sent.
             Source::Whole if self.faults.is_empty() => SizeHint::with_exact(self.piece.len() as u64),
+            Source::Remote(remote) if self.faults.is_empty() && self.sent == 0 => remote.size_hint(),
             _ => SizeHint::default(),
         }
     }
@@ -372,7 +408,7 @@ mod tests {
         let on_end = Box::new(move |ending| {
             log.lock().unwrap().push(match ending {
                 Ending::Whole => "whole",
-                Ending::Broken => "broken",
+                Ending::Broken | Ending::Lost => "broken",
             });
         });
         ReplyBody::stream(pieces(all), faults, Arc::default(), None, on_end)

@@ -3,6 +3,7 @@
 use super::accept::accept;
 use super::answer::{Answer, AnswerBody, Call, Mock, Piece};
 use super::inbound::Inbound;
+use super::notes::Notes;
 use super::serve::{Shared, Upstream};
 use super::tasks::Tasks;
 use crate::fault::Engine;
@@ -86,7 +87,10 @@ impl Wire {
             inbound: Arc::new(Inbound::new()),
             tasks: tasks.clone(),
         };
-        let upstream = Arc::new(Upstream::new("script".to_owned(), 0, Box::new(Script), shared));
+        let upstream = {
+            let notes = Notes::new("script".to_owned(), 0, shared.events.clone(), Arc::clone(&shared.clock));
+            Arc::new(Upstream::new(Arc::new(notes), Box::new(Script), None, shared))
+        };
         tasks.spawn(accept(listener, upstream, None, tasks.clone()));
         Self { address, tasks }
     }

@@ -9,8 +9,9 @@ use std::time::Duration;
 fn openai(folder: &Path, text: &str) -> OpenaiPlan {
     let path = write(folder, "mine.toml", &format!("{text}\n{SMALL}"));
     let loaded = load_with(ScenarioRef::File(path), Overrides::default(), no_env).unwrap_or_else(|e| panic!("{e}"));
-    let plan = serde_json::to_string(&loaded.plan).unwrap();
-    assert_eq!(serde_json::from_str::<Plan>(&plan).unwrap(), loaded.plan, "a plan read back is the same plan");
+    let text = serde_json::to_string(&loaded.plan).expect("a plan can be written");
+    let read: Plan = serde_json::from_str(&text).expect("a plan can be read back");
+    assert_eq!(read, loaded.plan, "a plan read back is the same plan");
     match &loaded.plan.upstreams[0].kind {
         UpstreamKind::Openai(plan) => plan.clone(),
         other => panic!("{other:?}"),

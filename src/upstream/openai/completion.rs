@@ -1,7 +1,9 @@
 //! What all chunks and bodies of one completion have in common: its identity and its usage.
 
+use super::models::Model;
 use super::said::Usage;
 use crate::units::Seed;
+use crate::upstream::answer::Answer;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ pub struct Identity {
     pub created: i64,
     /// The snapshot that answers.
     pub model: Arc<str>,
+    /// The `service_tier` that served it.
+    pub tier: &'static str,
 }
 
 /// The `usage` object of completions (WIRE-openai §5).
@@ -58,6 +62,15 @@ impl From<Usage> for UsageBody {
             },
         }
     }
+}
+
+/// An answer with what is billed for it.
+pub fn billed(mut answer: Answer, model: &'static Model, usage: Usage) -> Answer {
+    answer.tokens_in = usage.prompt;
+    answer.tokens_out = usage.completion;
+    answer.tokens_cached = usage.cached;
+    answer.model = Some(model.id);
+    answer
 }
 
 /// An identifier that is the same for the same request of a run with the same seed.

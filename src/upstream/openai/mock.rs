@@ -3,8 +3,9 @@
 use super::completion::identifier;
 use super::errors::{self, CATALOGUE, masked};
 use super::state::State;
-use super::{chat, embeddings, model_list, models, stream_errors};
+use super::{chat, completions, embeddings, model_list, models, moderations, responses, stream_errors};
 use crate::model::fault::StreamError;
+use crate::model::secret::Secret;
 use crate::model::upstream::{OpenaiPlan, Services};
 use crate::units::Seed;
 use crate::upstream::answer::{Answer, AnswerBody, Call, Mock};
@@ -16,7 +17,15 @@ use serde::Deserialize;
 /// Every call of the API: method, path, what answers it. `{}` in a path stands for one segment, which is handed on.
 const ROUTES: &[(Method, &str, Handler)] = &[
     (Method::POST, "/v1/chat/completions", chat::create),
+    (Method::POST, "/v1/responses", responses::create),
+    (Method::POST, "/v1/responses/input_tokens", responses::input_tokens),
+    (Method::GET, "/v1/responses/{}", responses::retrieve),
+    (Method::DELETE, "/v1/responses/{}", responses::delete),
+    (Method::POST, "/v1/responses/{}/cancel", responses::cancel),
+    (Method::GET, "/v1/responses/{}/input_items", responses::input_items),
     (Method::POST, "/v1/embeddings", embeddings::create),
+    (Method::POST, "/v1/completions", completions::create),
+    (Method::POST, "/v1/moderations", moderations::create),
     (Method::GET, "/v1/models", model_list::list),
     (Method::GET, "/v1/models/{}", model_list::retrieve),
 ];
@@ -28,6 +37,7 @@ type Handler = fn(&State, &Call<'_>, &str) -> Answer;
 #[derive(Debug)]
 pub struct OpenAi {
     state: State,
+    keys: Vec<Secret>,
     /// Models that the plan speaks of and that are none.
     strangers: Vec<String>,
 }
@@ -44,7 +54,7 @@ impl OpenAi {
                 format!("`{name}` under `{key}` is no model that the OpenAI mock knows: it has no effect")
             })
             .collect();
-        Self { state: State::new(plan, seed), strangers }
+        Self { state: State::new(plan, seed), keys: plan.keys.clone(), strangers }
     }
 
     fn route(&self, call: &Call<'_>) -> Answer {
@@ -52,8 +62,10 @@ impl OpenAi {
             ROUTES.iter().filter_map(|(method, path, handler)| Some((method, handler, segment(path, call.path)?)));
         let mut known = false;
         for (method, handler, segment) in on_path {
-            if call.bearer().is_none() {
-                return errors::missing_key();
+            match call.bearer() {
+                None => return errors::missing_key(),
+                Some(key) if !self.takes(key) => return errors::wrong_key(key),
+                Some(_) => {}
             }
             if method == call.method {
                 return handler(&self.state, call, segment);
@@ -62,6 +74,10 @@ impl OpenAi {
         }
         let refuse = if known { errors::wrong_method } else { errors::unknown_url };
         refuse(call.method.as_str(), call.path)
+    }
+
+    fn takes(&self, key: &str) -> bool {
+        self.keys.is_empty() || self.keys.iter().any(|known| known.expose() == key)
     }
 
     /// The headers that every answer of OpenAI's API carries.
@@ -147,7 +163,7 @@ impl Mock for OpenAi {
     fn stream_error(&self, fault: &StreamError, call: &Call<'_>) -> Option<Bytes> {
         let error = CATALOGUE.iter().find(|error| error.name == fault.error)?;
         let AnswerBody::Full(body) = self.provider_error(error, call).body else { return None };
-        stream_errors::event(call.path, &body, fault, self.state.seed, call.number)
+        stream_errors::event(&self.state, call, &body, fault)
     }
 
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer {

@@ -36,8 +36,6 @@ pub struct Turn<'a> {
 /// A call that the model asked for earlier in the conversation.
 #[derive(Clone, Debug)]
 pub struct PastCall<'a> {
-    /// Its identifier, which the result repeats.
-    pub id: Cow<'a, str>,
     /// The function.
     pub name: Cow<'a, str>,
     /// Its arguments, JSON as a text.
@@ -122,11 +120,6 @@ pub struct Prompt<'a> {
 }
 
 impl Prompt<'_> {
-    /// The texts of the turns of these roles, in their order.
-    pub fn texts(&self, roles: &'static [Role]) -> impl Iterator<Item = &str> {
-        self.turns.iter().filter(move |turn| roles.contains(&turn.role)).map(|turn| &*turn.text)
-    }
-
     /// Whether JSON is asked for.
     #[must_use]
     pub const fn wants_json(&self) -> bool {

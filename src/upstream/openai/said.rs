@@ -51,6 +51,17 @@ impl Spoken {
         self.ends.len() as u64
     }
 
+    /// Its beginning, of so many tokens.
+    #[must_use]
+    pub fn cut(&self, tokens: u64) -> Self {
+        let kept = usize::try_from(tokens).unwrap_or(usize::MAX);
+        if kept >= self.ends.len() {
+            return self.clone();
+        }
+        let end = kept.checked_sub(1).map_or(0, |last| self.ends[last] as usize);
+        Self { text: Arc::from(&self.text[..end]), ends: Arc::from(&self.ends[..kept]) }
+    }
+
     /// How many pieces a stream delivers it in: one for each token.
     #[must_use]
     pub fn pieces(&self) -> usize {

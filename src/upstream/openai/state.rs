@@ -4,6 +4,7 @@ use super::content::Content;
 use super::inference::Inference;
 use super::limits::Limits;
 use super::pace::Pace;
+use super::responses::Store;
 use crate::model::upstream::OpenaiPlan;
 use crate::units::Seed;
 
@@ -16,6 +17,8 @@ pub struct State {
     pub limits: Limits,
     /// How long answers take.
     pub pace: Pace,
+    /// Responses that can be asked for again.
+    pub responses: Store,
     /// What answers say.
     pub inference: Inference,
 }
@@ -28,6 +31,7 @@ impl State {
             seed,
             limits: Limits::new(&plan.limits),
             pace: Pace::new(plan, seed),
+            responses: Store::default(),
             inference: Inference::new(Content::new(&plan.content, seed), seed),
         }
     }

@@ -9,6 +9,7 @@ mod refusal;
 
 use super::models::{self, Model};
 use crate::model::limits::{LimitHeaders, LimitsPlan, Quota, RateLimit};
+use crate::model::prices::Prices;
 use crate::upstream::answer::{Answer, Call};
 use bucket::{Bucket, Left, Short};
 use refusal::Unit;
@@ -31,6 +32,8 @@ const MOST_ACCOUNTS: usize = 10_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// The key of shared accounts.
 const SHARED: u64 = 0;
+/// Prices are for so many tokens.
+const PER_TOKENS: f64 = 1e6;
 /// A dollar in the unit in which spending is counted.
 const NANO: f64 = 1e9;
 
@@ -42,6 +45,8 @@ pub struct Limits {
     headers: LimitHeaders,
     count_refused: bool,
     quota: Option<Quota>,
+    /// What tokens cost, where the quota is in dollars.
+    prices: Option<Prices>,
     accounts: Mutex<Accounts>,
     spent: Spent,
 }
@@ -94,6 +99,8 @@ impl Limits {
             headers: plan.headers,
             count_refused: plan.count_refused,
             quota: plan.quota,
+            // The shipped table can be read: its own test says so.
+            prices: matches!(plan.quota, Some(Quota::Dollars(_))).then(Prices::shipped).and_then(Result::ok),
             accounts: Mutex::default(),
             spent: Spent::default(),
         }
@@ -214,11 +221,6 @@ impl Limits {
     }
 }
 
-/// What an answer costs. PRICES-PENDING
-fn dollars(_model: &Model, _tokens_in: u64, _tokens_out: u64) -> f64 {
-    0.0
-}
-
 /// What stands in the headers: the configured limits, or the generous ones.
 fn in_force(rate: RateLimit) -> [u64; 2] {
     [
@@ -274,9 +276,23 @@ impl Grant<'_> {
     /// Says in the answer's headers what is left, and charges what the answer costs.
     pub fn dress(self, answer: Answer) -> Answer {
         let limits = self.limits;
-        let nanos = dollars(self.model, answer.tokens_in, answer.tokens_out) * NANO;
         limits.spent.tokens.fetch_add(answer.tokens_in + answer.tokens_out, Ordering::Relaxed);
-        limits.spent.nanos.fetch_add(nanos as u64, Ordering::Relaxed);
+        let answer = match limits.prices.as_ref().map(|prices| prices.of(self.model.id)) {
+            None => answer,
+            Some(Some(price)) => {
+                let cached = answer.tokens_cached.min(answer.tokens_in);
+                let dollars = (answer.tokens_in - cached) as f64 * price.input
+                    + cached as f64 * price.cached.unwrap_or(price.input)
+                    + answer.tokens_out as f64 * price.output;
+                limits.spent.nanos.fetch_add((dollars / PER_TOKENS * NANO) as u64, Ordering::Relaxed);
+                answer
+            }
+            Some(None) if answer.warning.is_none() => {
+                let model = self.model.id;
+                answer.warned(Some(format!("no price of `{model}` is known: it does not count against the quota")))
+            }
+            Some(None) => answer,
+        };
         if limits.headers == LimitHeaders::None { answer } else { refusal::with_left(answer, self.left) }
     }
 }

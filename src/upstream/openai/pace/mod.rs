@@ -16,6 +16,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Nothing takes longer: by then every client is gone, and sums of times must not overflow.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// The pace of every answer of a mock.
 #[derive(Debug)]
 pub struct Pace {
@@ -96,15 +99,22 @@ impl Pace {
         match &self.kind {
             Kind::Latency(latency) => Timing { head: latency.draw(seed, &[number]), ..still },
             Kind::Tokens(paces) => match work.model.purpose {
-                Purpose::Embedding { .. } => Timing { head: paces.embeddings.draw(seed, &[number]), ..still },
-                Purpose::Chat => {
+                Purpose::Embedding { .. } | Purpose::Moderation => {
+                    Timing { head: paces.embeddings.draw(seed, &[number]), ..still }
+                }
+                Purpose::Chat | Purpose::Responses | Purpose::Completion => {
                     let pace = paces.models.get(work.model.id).unwrap_or(&paces.every);
                     let reading = times(pace.per_prompt_token, work.prompt_tokens);
                     let crowd = times(pace.per_concurrent, work.in_flight.saturating_sub(1));
                     // Labels of their own: a long wait for the first token says nothing about the gaps.
                     let gap = pace.gap.draw(seed.derive("gap"), &[number]).as_secs_f64();
                     let first = pace.first.draw(seed.derive("first"), &[number]);
-                    Timing { first: first + reading + crowd, gap, spread: pace.spread, ..still }
+                    Timing {
+                        first: first.saturating_add(reading).saturating_add(crowd).min(LONGEST),
+                        gap,
+                        spread: pace.spread,
+                        ..still
+                    }
                 }
             },
         }
@@ -121,7 +131,7 @@ impl Pace {
 }
 
 fn times(span: Duration, count: u64) -> Duration {
-    span.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+    span.saturating_mul(small(count))
 }
 
 impl ByTokens {
@@ -177,18 +187,19 @@ impl Timing {
         let unit = self.seed.unit(&[self.number, self.token]);
         // Log-normal with mean 1. The draw is below 1 and may be 0, whose factor is 0.
         let factor = (self.spread * normal_quantile(unit) - self.spread * self.spread / 2.0).exp();
-        Duration::from_secs_f64((self.gap * factor).min(86_400.0))
+        Duration::from_secs_f64((self.gap * factor).min(LONGEST.as_secs_f64()))
     }
 
     /// From the request to the end of an answer of so many tokens, as one that is not streamed takes. Those of
     /// reasoning are no part of them: their time is before the first token.
     pub fn whole(mut self, tokens: u64) -> Duration {
         let first = self.first();
-        match (self.gap == 0.0, self.spread == 0.0) {
+        let whole = match (self.gap == 0.0, self.spread == 0.0) {
             (true, _) => first,
-            (false, true) => first + Duration::from_secs_f64(self.gap).saturating_mul(small(tokens.saturating_sub(1))),
-            (false, false) => (1..tokens).fold(first, |sum, _| sum + self.gap()),
-        }
+            (false, true) => first.saturating_add(times(Duration::from_secs_f64(self.gap), tokens.saturating_sub(1))),
+            (false, false) => (1..tokens).fold(first, |sum, _| sum.saturating_add(self.gap())),
+        };
+        whole.min(LONGEST)
     }
 }
 
@@ -209,7 +220,7 @@ mod tests {
 
     fn pace(every: ModelPace) -> Pace {
         let plan = PacePlan { every, embeddings: Delay::constant(ms(30)), ..PacePlan::default() };
-        Pace::new(&OpenaiPlan { pace: Some(plan), ..OpenaiPlan::default() }, Seed(4))
+        Pace::new(&OpenaiPlan { pace: Some(Box::new(plan)), ..OpenaiPlan::default() }, Seed(4))
     }
 
     fn work(model: &'static str, number: u64, prompt_tokens: u64, in_flight: u64) -> Work {
@@ -300,7 +311,7 @@ mod tests {
             ..ModelPace::default()
         };
         let plan = PacePlan { every, capacity: Some(1), ..PacePlan::default() };
-        let pace = Pace::new(&OpenaiPlan { pace: Some(plan), ..OpenaiPlan::default() }, Seed(4));
+        let pace = Pace::new(&OpenaiPlan { pace: Some(Box::new(plan)), ..OpenaiPlan::default() }, Seed(4));
         let ask = |number| pace.queued(pace.timing(work("gpt-4o", number, 0, 1)), 51).first();
         assert_eq!((ask(0), ask(1), ask(2)), (ms(500), ms(1_500), ms(2_500)));
         tokio::time::advance(ms(2_500)).await;
@@ -322,6 +333,7 @@ mod tests {
             let pace = pace(every);
             let timing = pace.timing(work("gpt-4o", number, prompt_tokens, in_flight));
             prop_assert!(timing.clone().whole(tokens) >= timing.first());
+            prop_assert!(timing.first() <= LONGEST);
         }
     }
 }
