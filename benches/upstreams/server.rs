@@ -101,7 +101,7 @@ async fn ours(plan: UpstreamPlan) {
 fn openai(token_gap: Option<Duration>) -> UpstreamPlan {
     let pace = token_gap.map(|gap| {
         let token_gap = Delay { mean: Span(gap), ..Delay::default() };
-        PacePlan { every: ModelPace { token_gap, ..ModelPace::default() }, ..PacePlan::default() }
+        Box::new(PacePlan { every: ModelPace { token_gap, ..ModelPace::default() }, ..PacePlan::default() })
     });
     // Long enough for a stream of a minute at any rate; a plain answer is cut by `max_tokens` to the length asked for.
     let text = "the quick brown fox jumps over the lazy dog ".repeat(400);
