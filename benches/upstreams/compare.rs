@@ -31,9 +31,11 @@ pub fn chat_request() -> String {
 pub fn run(options: &Options) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        // Both bare servers answer with as many bytes as the mock does.
+        // The servers beside ours answer with as many bytes as the mock does.
         let mut probe = Vec::new();
-        for (kind, request) in [("openai", chat_request()), ("supabase", GET_ROW.to_owned())] {
+        for (kind, request) in
+            [("openai", chat_request()), ("supabase", GET_ROW.to_owned()), ("stub", GET_ROW.to_owned())]
+        {
             let server = Server::start(kind, "0");
             probe.push(Connection::to(server.address).await.ask(request.as_bytes()).await.to_string());
         }
@@ -45,6 +47,8 @@ pub fn run(options: &Options) {
             ("axum: GET row", "axum", GET_ROW.to_owned(), &probe[1]),
             ("firedrill: GET row", "supabase", GET_ROW.to_owned(), &probe[1]),
             ("wiremock: GET row", "wiremock", GET_ROW.to_owned(), &probe[1]),
+            ("axum: GET as the stub", "axum", GET_ROW.to_owned(), &probe[2]),
+            ("firedrill: stub", "stub", GET_ROW.to_owned(), &probe[2]),
         ] {
             let server = Server::start(kind, setting);
             let connections = connect(server.address).await;
@@ -91,7 +95,9 @@ fn print(contenders: &[Contender], rounds: usize, requests: u64) {
                 rate / base_rate
             );
         }
-        let (ours, wiremock) = (median(&group[1].rate), median(&group[2].rate));
+        // The stub is there to tell what the transport costs without a mock.
+        let [_, ours, wiremock] = group else { continue };
+        let (ours, wiremock) = (median(&ours.rate), median(&wiremock.rate));
         println!("{:<22} {:>6}  {:.2}x wiremock's requests/s", "", "", ours / wiremock);
     }
 }

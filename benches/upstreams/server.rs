@@ -37,6 +37,7 @@ pub fn serve(kind: &str, setting: &str) {
             "wiremock" => wiremock(answer_of(setting)).await,
             "openai" => ours(openai(None)).await,
             "supabase" => ours(supabase()).await,
+            "stub" => ours(UpstreamPlan::new("stub", UpstreamKind::Stub { answer: 200 })).await,
             "streams" => ours(openai(Some(Duration::from_micros(setting)))).await,
             other => panic!("no server `{other}`"),
         }

@@ -11,6 +11,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Room for the headers of most answers, and for the bodies of small ones (in bytes): growing costs more than room.
+const HEADERS: usize = 12;
+const BODY: usize = 1 << 10;
+
 /// One request, whole.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -144,7 +148,7 @@ impl Answer {
     /// An answer with a text body of the given type.
     #[must_use]
     pub fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         Self {
             status,
@@ -171,8 +175,12 @@ impl Answer {
     /// An answer with a JSON body.
     #[must_use]
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        let mut bytes = Vec::with_capacity(BODY);
         // Serialising our own values to memory cannot fail; an empty body would show it if it did.
-        Self::text(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
+        if serde_json::to_writer(&mut bytes, body).is_err() {
+            bytes.clear();
+        }
+        Self::text(status, "application/json", bytes)
     }
 
     /// The same answer with one more header; a value that is no header value is left out.

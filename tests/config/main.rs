@@ -22,6 +22,7 @@ mod openai;
 mod own_files;
 mod shipped_files;
 mod supabase;
+mod transport;
 
 type Env = fn(&str) -> Option<String>;
 
