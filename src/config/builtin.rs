@@ -20,6 +20,9 @@ pub(super) const FAULT_PROFILES: [BuiltIn; 5] = [
 
 pub(super) const PLAYBOOKS: [BuiltIn; 1] = [("holisticos", include_str!("../../playbooks/holisticos.toml"))];
 
+/// Seeds, by their path in the repository.
+pub(super) const SEEDS: [BuiltIn; 1] = [("seeds/holisticos.sql", include_str!("../../seeds/holisticos.sql"))];
+
 /// The text of a built-in file.
 pub(super) fn text(files: &[BuiltIn], name: &str) -> Option<&'static str> {
     files.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)

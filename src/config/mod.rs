@@ -19,6 +19,7 @@ mod resolve_faults;
 mod resolve_journeys;
 mod resolve_playbook;
 mod resolve_scenario;
+mod resolve_seed;
 mod resolve_supabase;
 mod resolve_target;
 mod resolve_upstreams;

@@ -3,6 +3,7 @@
 use super::collector::Collector;
 use super::request::World;
 use super::resolve_faults;
+use super::resolve_seed;
 use super::resolve_supabase;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamsFile};
 use super::supabase_file::ServicesFile;
@@ -11,15 +12,10 @@ use crate::model::fault::{Delay, DelayShape};
 use crate::model::plan::TargetPlan;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::Span;
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
-use std::io::Read as _;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use toml::Spanned;
-
-/// Seeds are test data; this keeps a wrong path from filling the memory.
-const MAX_SEED: u64 = 64 << 20;
 
 /// What the app talks to. An app by URL reaches its upstreams at the addresses written in the file. An app that
 /// firedrill starts is told the addresses, so they are free ports, unless the file says `fixed = true`: two runs on
@@ -61,8 +57,8 @@ pub(super) fn upstreams(
         let span = supabase.span();
         let supabase: &SupabaseFile = supabase.get_ref();
         let latency = supabase.latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
-        let seed = supabase.seed.as_ref().map_or_else(BTreeMap::new, |seed| seed_rows(out, seed, folder));
-        let mut plan = SupabasePlan { seed, latency, ..SupabasePlan::default() };
+        let seed = supabase.seed.as_ref().map(|seed| resolve_seed::seed(out, seed, folder)).unwrap_or_default();
+        let mut plan = SupabasePlan { seed: seed.auth, seed_files: seed.files, latency, ..SupabasePlan::default() };
         let services = ServicesFile {
             keys: supabase.keys.as_ref(),
             jwt_secret: supabase.jwt_secret.as_ref(),
@@ -139,25 +135,6 @@ fn address(
             .help("give each upstream a port of its own");
     }
     (by_url || at.fixed).then_some(listen)
-}
-
-fn seed_rows(out: &mut Collector, written: &Spanned<String>, folder: Option<&Path>) -> BTreeMap<String, Vec<Value>> {
-    let beside = folder.map(|folder| folder.join(written.get_ref())).filter(|path| path.is_file());
-    let path = beside.unwrap_or_else(|| written.get_ref().into());
-    let mut text = String::new();
-    let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_SEED + 1).read_to_string(&mut text));
-    let title = match read {
-        Err(error) => format!("cannot read `{}`: {error}", written.get_ref()),
-        Ok(length) if length as u64 > MAX_SEED => format!("`{}` is larger than 64 MiB", written.get_ref()),
-        Ok(_) => match serde_json::from_str(&text) {
-            Ok(rows) => return rows,
-            Err(error) => format!("`{}` is not a seed: {error}", written.get_ref()),
-        },
-    };
-    out.error(written.span(), title)
-        .help("a seed is a JSON object of tables, each a list of rows: { \"profiles\": [ { \"id\": \"…\" } ] }")
-        .help("its path counts from the scenario's folder, or from the working folder");
-    BTreeMap::new()
 }
 
 /// Reports values of a command's environment that name an upstream which is not there (`{openai.url}`).

@@ -106,8 +106,8 @@ pub(super) struct SupabaseFile {
     #[serde(default)]
     pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
-    /// A JSON file: an object of tables, each a list of rows.
-    pub(super) seed: Option<Spanned<String>>,
+    /// Files that the database begins with: SQL, JSON, CSV.
+    pub(super) seed: Option<Spanned<OneOrMany<String>>>,
     /// Which keys are taken: `"any"` if absent.
     pub(super) keys: Option<Spanned<Node>>,
     pub(super) jwt_secret: Option<Spanned<String>>,

@@ -1,7 +1,8 @@
 //! What the app talks to, as planned: [`UpstreamPlan`].
 
 use super::fault::Delay;
-use super::supabase::{AuthPlan, BucketPlan, FunctionPlan, KeysPlan};
+use super::function::FunctionPlan;
+use super::supabase::{AuthPlan, BucketPlan, FunctionPlan as EdgeFunctionPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -113,6 +114,12 @@ pub struct SupabasePlan {
     pub seed_files: Vec<SeedFile>,
     /// How long a request takes, without any fault.
     pub latency: Delay,
+    /// The most rows of an answer; 1,000, as in a fresh project, if absent.
+    pub max_rows: Option<usize>,
+    /// Whether aggregates may be used; not in a fresh project.
+    pub aggregates: bool,
+    /// Functions that can be called.
+    pub functions: Vec<FunctionPlan>,
     /// Which keys and tokens are taken.
     pub keys: KeysPlan,
     /// How auth behaves.
@@ -120,7 +127,7 @@ pub struct SupabasePlan {
     /// Buckets of storage: name → bucket.
     pub buckets: BTreeMap<String, BucketPlan>,
     /// Edge functions: name → what it answers.
-    pub edge_functions: BTreeMap<String, FunctionPlan>,
+    pub edge_functions: BTreeMap<String, EdgeFunctionPlan>,
 }
 
 /// A file that a database begins with.

@@ -57,8 +57,12 @@ fn profiles_and_seeds_are_looked_for_beside_the_scenario() {
     let plan = load_with(ScenarioRef::File(path.clone()), Overrides::default(), no_env).unwrap().plan;
     assert_eq!((plan.fault_profile.as_deref(), plan.faults[0].name.as_str()), (Some("mine"), "mine-1"));
     assert_eq!((plan.faults[0].window.from, plan.faults[0].window.until), (Offset::ZERO, None));
-    let UpstreamKind::Supabase(SupabasePlan { seed, .. }) = &plan.upstreams[1].kind else { panic!("no supabase") };
-    assert_eq!(seed["profiles"][0]["id"], "p");
+    let UpstreamKind::Supabase(SupabasePlan { seed_files, .. }) = &plan.upstreams[1].kind else {
+        panic!("no supabase")
+    };
+    let names: Vec<&str> = seed_files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["seed.json"]);
+    assert!(seed_files[0].text.contains("profiles"));
     let overrides = Overrides { faults: Some("near.toml".to_owned()), ..Overrides::default() };
     let plan = load_with(ScenarioRef::File(path), overrides, no_env).unwrap().plan;
     assert_eq!(plan.faults[0].upstream, "supabase");

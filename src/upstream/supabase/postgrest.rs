@@ -11,15 +11,12 @@ use super::database::transaction::Change;
 use super::errors::PgError;
 use super::identity::{Identity, Role};
 use super::ledger::{self, Ledger};
-use super::rest::media::Media;
-use super::rest::read::{self, Request, Settings};
-use super::rest::refusals;
+use super::rest::front::{Front, Route};
+use super::rest::read::{Request, Settings};
 use super::rest::write::Writing;
 use crate::model::upstream::{SeedFile, SeedFormat, SupabasePlan};
 use crate::units::{Offset, Seed};
 use crate::upstream::answer::{Answer, Call, Write};
-use http::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -35,7 +32,7 @@ const SHOWN: usize = 1_000;
 pub struct Postgrest {
     store: RwLock<Store>,
     ledger: Mutex<Ledger>,
-    settings: Settings,
+    front: Front,
     clock: WallClock,
     /// Where committed changes are published.
     changes: Changes,
@@ -69,9 +66,10 @@ impl Postgrest {
             }
         }
         schemas.push("graphql_public".to_owned());
-        let settings = Settings { schemas, max_rows: Some(MOST_ROWS), aggregates: false };
+        let max_rows = Some(plan.max_rows.unwrap_or(MOST_ROWS));
+        let front = Front::new(Settings { schemas, max_rows, aggregates: plan.aggregates }, &plan.functions);
         let ledger = Mutex::new(Ledger::new(&store));
-        Ok((Self { store: RwLock::new(store), ledger, settings, clock, changes }, loaded.warnings))
+        Ok((Self { store: RwLock::new(store), ledger, front, clock, changes }, loaded.warnings))
     }
 
     /// The answer to a request by `identity`, at `path` below `/rest/v1/`.
@@ -107,27 +105,13 @@ impl Postgrest {
     }
 
     fn rest(&self, path: &str, call: &Call<'_>, identity: &Identity) -> Result<Answer, PgError> {
-        let head = *call.method == Method::HEAD;
-        let reading = head || *call.method == Method::GET;
-        let schema = self.schema(call, if reading { "accept-profile" } else { "content-profile" })?;
-        if path.is_empty() {
-            Media::takes_openapi(call.headers)?;
-            return Ok(self.root(schema));
-        }
-        if let Some(function) = path.strip_prefix("rpc/") {
-            let message = format!("Could not find the function {schema}.{function} in the schema cache");
-            return Err(PgError::new(StatusCode::NOT_FOUND, "PGRST202", message));
-        }
-        let table = percent_decode_str(path).decode_utf8_lossy();
-        if table.contains('/') {
-            return Err(PgError::new(StatusCode::NOT_FOUND, "PGRST125", "Invalid path specified in request URL"));
-        }
-        let request = Request { schema, table: &table, query: call.query, headers: call.headers, head };
-        if reading {
-            return read::read(&self.store, &self.settings, identity, &request);
-        }
+        let (schema, table) = match self.front.route(&self.store, identity, path, call)? {
+            Route::Answered(answer) => return Ok(*answer),
+            Route::Write { schema, table } => (schema, table),
+        };
+        let request = Request { schema: &schema, table: &table, query: call.query, headers: call.headers, head: false };
         let now = micros(self.clock);
-        let writing = Writing { settings: &self.settings, identity, request, body: call.body, now };
+        let writing = Writing { settings: &self.front.settings, identity, request, body: call.body, now };
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
         let (answer, changes) = writing.answer(&mut store, call.method)?;
         if self.changes.are_watched() {
@@ -139,24 +123,6 @@ impl Postgrest {
         };
         let writes = ledger::writes(&store, &changes, call.number, &request, identity.role.name());
         Ok(Answer { writes, ..answer })
-    }
-
-    fn schema<'a>(&'a self, call: &Call<'_>, header: &str) -> Result<&'a str, PgError> {
-        let wanted = call.header(header).unwrap_or(&self.settings.schemas[0]);
-        match self.settings.schemas.iter().find(|schema| *schema == wanted) {
-            Some(schema) => Ok(schema),
-            None => Err(refusals::no_schema(wanted, &self.settings.schemas)),
-        }
-    }
-
-    /// PostgREST's root: what it serves, in outline.
-    fn root(&self, schema: &str) -> Answer {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        let paths: BTreeMap<String, Value> =
-            store.tables_of(schema).map(|(name, _)| (format!("/{name}"), json!({}))).collect();
-        let body = json!({"swagger": "2.0", "info": {"title": "standard public schema", "version": "14.1"},
-                          "paths": paths});
-        Answer::json(StatusCode::OK, &body).with("content-type", "application/openapi+json; charset=utf-8")
     }
 
     /// Tells listeners of row changes.

@@ -266,7 +266,8 @@ impl Loader<'_> {
                 format!("{error}; a seed is a JSON object of tables, each a list of rows: {{ \"profiles\": [ {{ \"id\": \"…\" }} ] }}"),
             )
         })?;
-        for (name, rows) in tables {
+        // Users belong to Auth: the database does not show them.
+        for (name, rows) in tables.into_iter().filter(|(name, _)| !name.starts_with("auth.")) {
             let table = match name.split_once('.') {
                 Some((schema, table)) => TableName::new(schema, table),
                 None => TableName::new("public", name.as_str()),

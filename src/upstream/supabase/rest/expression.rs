@@ -1,6 +1,6 @@
 //! [`Expression`]: a column, or something inside its JSON, with the type that PostgreSQL gives it.
 
-use super::grammar::ast::Field;
+use super::grammar::ast::{Field, JsonKey, JsonStep};
 use super::{refusals, scan};
 use crate::upstream::supabase::database::schema::TableDef;
 use crate::upstream::supabase::database::table::Row;
@@ -56,6 +56,12 @@ impl Expression {
         if self.field.path.is_empty() { self.place } else { None }
     }
 
+    /// How many operators and functions are carried out for it, times two.
+    pub fn cost(&self) -> usize {
+        let json = matches!(self.kind, ColumnType::Json | ColumnType::Jsonb | ColumnType::Text);
+        2 * (self.field.path.len() + usize::from(!self.field.path.is_empty() && !json))
+    }
+
     /// Its value in a row.
     pub fn value<'r>(&self, row: &'r Row) -> Cow<'r, Value> {
         let value = self.place.map_or(&NULL, |place| row.get(place));
@@ -68,7 +74,16 @@ impl Expression {
             // What is no JSON is made such first: `to_jsonb(col)->…`.
             other => Cow::Owned(json_text(other)),
         };
-        let Some(piece) = scan::follow(&json, &self.field.path) else { return Cow::Owned(Value::Null) };
+        // PostgreSQL keeps a scalar `jsonb` as an array of one, and tells it to whoever asks.
+        let path = match (self.field.path.as_slice(), json.as_bytes().first()) {
+            ([JsonStep { to: JsonKey::Index(0 | -1), .. }, rest @ ..], Some(first))
+                if !matches!(first, b'{' | b'[') && !matches!(value, Value::Json(_)) =>
+            {
+                rest
+            }
+            (path, _) => path,
+        };
+        let Some(piece) = scan::follow(&json, path) else { return Cow::Owned(Value::Null) };
         Cow::Owned(match self.kind {
             ColumnType::Text => scan::as_text(piece).map_or(Value::Null, |text| Value::Text(text.into())),
             ColumnType::Json => Value::Json(piece.into()),

@@ -3,7 +3,7 @@
 use super::cast;
 use super::expression::Expression;
 use super::grammar::ast::{Aggregate, Condition, Field, FieldItem, Item, OrderTerm, Query, RelationItem, Rows};
-use super::predicate::{Predicate, Scope};
+use super::predicate::{Clause, Predicate, Scope, Unreadable};
 use super::refusals;
 use super::relations::{self, Cardinality, Relation};
 use super::{aggregate, viewer::Viewer};
@@ -14,6 +14,7 @@ use crate::upstream::supabase::database::table::Table;
 use crate::upstream::supabase::database::types::ColumnType;
 use crate::upstream::supabase::errors::PgError;
 use http::StatusCode;
+use std::cell::RefCell;
 
 /// What all parts of one request share.
 #[derive(Clone, Copy)]
@@ -125,8 +126,11 @@ struct Said<'q> {
     rows: Option<&'q Rows>,
     /// What is said of tables embedded in it: the rest of the way there.
     below: Vec<(&'q [String], &'q Rows)>,
+    /// [`Query::touched`], at the top only: below, fields are in an order of their own.
+    touched: &'q [Vec<String>],
     alias: String,
     depth: usize,
+    unreadable: &'q RefCell<Unreadable>,
 }
 
 /// Plans a query on a table. `filters` is whether its filters are about the rows that are told; those of a write
@@ -141,7 +145,12 @@ pub fn plan<'s>(context: Context<'s>, table: &'s Table, query: &Query, filters: 
     let below = query.embedded.iter().map(|(path, rows)| (path.as_slice(), rows)).collect();
     let rows = filters.then_some(&query.rows);
     let alias = table.definition().name.table.clone();
-    node(context, table, Said { items: &query.select, rows, below, alias, depth: 0 }, false)
+    let unreadable = RefCell::new(Unreadable::default());
+    let said =
+        Said { items: &query.select, rows, below, touched: &query.touched, alias, depth: 0, unreadable: &unreadable };
+    let node = node(context, table, said, false)?;
+    unreadable.into_inner().told()?;
+    Ok(node)
 }
 
 /// Makes only conditions ready: those that choose the rows of a write.
@@ -149,8 +158,12 @@ pub fn plan<'s>(context: Context<'s>, table: &'s Table, query: &Query, filters: 
 /// # Errors
 /// As [`plan`].
 pub fn predicates(table: &TableDef, conditions: &[Condition]) -> Result<Vec<Predicate>, PgError> {
-    let scope = Scope { table, alias: &table.name.table, embedded: &[] };
-    conditions.iter().map(|condition| scope.predicate(condition)).collect()
+    let unreadable = RefCell::new(Unreadable::default());
+    let scope = Scope { table, alias: &table.name.table, embedded: &[], unreadable: &unreadable };
+    let clause = if conditions.len() > 1 { Clause::And } else { Clause::Where };
+    let predicates = conditions.iter().map(|condition| scope.predicate(condition, clause)).collect::<Result<_, _>>()?;
+    unreadable.into_inner().told()?;
+    Ok(predicates)
 }
 
 /// PGRST108 if the way leads to nothing that is embedded.
@@ -173,8 +186,7 @@ fn node<'s>(context: Context<'s>, table: &'s Table, said: Said<'_>, embedded: bo
     let definition = table.definition();
     let mut children = Vec::new();
     let mut spreads = Vec::new();
-    for item in said.items {
-        let Item::Relation(relation) = item else { continue };
+    for relation in relations_in_order(&said) {
         children.push(child(context, definition, relation, &said)?);
         spreads.push((relation.spread, is_empty(&relation.items)));
     }
@@ -192,15 +204,19 @@ fn node<'s>(context: Context<'s>, table: &'s Table, said: Said<'_>, embedded: bo
         direct: true,
     };
     node.range(said.rows, context.max_rows);
-    let scope = Scope { table: definition, alias: &said.alias, embedded: &names };
-    let conditions = said.rows.map_or(&[][..], |rows| &rows.conditions);
-    node.predicates = conditions.iter().map(|condition| scope.predicate(condition)).collect::<Result<_, _>>()?;
+    // In the order in which PostgreSQL looks at the parts of a query, so that the first mistake is the one it tells.
     for item in said.items {
         if let Item::Field(item) = item {
             let output = field_output(context, definition, &said.alias, item)?;
             node.outputs.push(output);
         }
     }
+    let unreadable = said.unreadable;
+    let scope = Scope { table: definition, alias: &said.alias, embedded: &names, unreadable };
+    let conditions = said.rows.map_or(&[][..], |rows| &rows.conditions);
+    let clause = if conditions.len() > 1 || said.depth > 0 { Clause::And } else { Clause::Where };
+    let predicates = conditions.iter().map(|condition| scope.predicate(condition, clause)).collect::<Result<_, _>>()?;
+    node.predicates = Predicate::in_order(predicates);
     for (number, (spread, empty)) in spreads.into_iter().enumerate() {
         match (spread, empty) {
             (true, _) => node.outputs.push(Output::Spread(number)),
@@ -210,16 +226,35 @@ fn node<'s>(context: Context<'s>, table: &'s Table, said: Said<'_>, embedded: bo
         }
     }
     node.grouped = node.aggregates();
-    node.check_functional(definition, &said.alias)?;
-    node.check_groups()?;
     for term in said.rows.map_or(&[][..], |rows| &rows.order) {
         let key = node.key(term, &said.alias)?;
         node.order.push(key);
+    }
+    node.check_groups()?;
+    node.check_functional(definition, &said.alias)?;
+    if let Some((alias, column)) = node.ungrouped_order(&said.alias) {
+        return Err(ungrouped(&alias, &column));
     }
     if embedded {
         node.order_as_jsonb();
     }
     Ok(node)
+}
+
+/// The relations in the order in which they are told: those come first of which something is said, the last first.
+fn relations_in_order<'q>(said: &Said<'q>) -> Vec<&'q RelationItem> {
+    let mut relations: Vec<&RelationItem> = said
+        .items
+        .iter()
+        .filter_map(|item| if let Item::Relation(relation) = item { Some(relation) } else { None })
+        .collect();
+    for name in said.touched.iter().filter_map(|path| path.first()) {
+        let named = |relation: &&RelationItem| relation.name == *name || relation.alias.as_ref() == Some(name);
+        if let Some(at) = relations.iter().position(named) {
+            relations[..=at].rotate_right(1);
+        }
+    }
+    relations
 }
 
 /// Whether nothing is selected of a relation, nor of those in it.
@@ -261,12 +296,18 @@ fn child<'s>(
         Cardinality::ManyToMany => target.clone(),
         _ => format!("{target}_{depth}"),
     };
-    let is_it = |segment: &String| *segment == item.name || item.alias.as_ref() == Some(segment);
+    // What is said of a name is about the first that has it.
+    let is_it = |segment: &String| {
+        said.items
+            .iter()
+            .find_map(|other| relation_named(other, segment))
+            .is_some_and(|first| std::ptr::eq(first, item))
+    };
     let here = said.below.iter().filter(|(path, _)| path.first().is_some_and(is_it));
     let here: Vec<_> = here.map(|(path, rows)| (&path[1..], *rows)).collect();
     let rows = here.iter().find(|(path, _)| path.is_empty()).map(|(_, rows)| *rows);
     let below = here.into_iter().filter(|(path, _)| !path.is_empty()).collect();
-    let inner_said = Said { items: &item.items, rows, below, alias, depth };
+    let inner_said = Said { items: &item.items, rows, below, touched: &[], alias, depth, unreadable: said.unreadable };
     let mut node = node(context, relation.target, inner_said, !item.spread)?;
     if item.spread && !relation.is_to_one() && node.grouped {
         let message = "Aggregates are not implemented for one-to-many or many-to-many spreads.";
@@ -413,11 +454,14 @@ impl<'s> Node<'s> {
             let error = SqlError::new("42883", "could not identify an ordering operator for type json");
             return Err(refusals::sql(error.hint("Use an explicit ordering operator or modify the query.")));
         }
-        if self.grouped && !self.groups_by(child, &term.field) {
-            return Err(ungrouped(alias, &term.field.name));
-        }
         let nulls_first = term.nulls_first.unwrap_or(term.descending);
         Ok(Key { child, value, descending: term.descending, nulls_first })
+    }
+
+    /// A key of the order that rows are not grouped by.
+    fn ungrouped_order(&self, alias: &str) -> Option<(String, String)> {
+        let free = self.order.iter().find(|key| self.grouped && !self.groups_by(key.child, key.value.field()))?;
+        Some((alias.to_owned(), free.value.field().name.clone()))
     }
 
     fn groups_by(&self, child: Option<usize>, field: &Field) -> bool {

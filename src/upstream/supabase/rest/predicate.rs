@@ -12,6 +12,7 @@ use crate::upstream::supabase::database::types::ColumnType;
 use crate::upstream::supabase::database::value::Value;
 use crate::upstream::supabase::errors::PgError;
 use regex::Regex;
+use std::cell::RefCell;
 use std::cmp::Ordering;
 
 /// A condition on a row.
@@ -105,6 +106,60 @@ pub struct Scope<'a> {
     pub alias: &'a str,
     /// What the embedded relations are called in the answer.
     pub embedded: &'a [String],
+    /// What is wrong with the literals.
+    pub unreadable: &'a RefCell<Unreadable>,
+}
+
+/// The first literal that cannot be read. PostgreSQL reads literals once it has found all names and operators; what
+/// patterns and text searches are made of comes last.
+#[derive(Debug, Default)]
+pub struct Unreadable {
+    literal: Option<PgError>,
+    pattern: Option<PgError>,
+}
+
+impl Unreadable {
+    /// Takes an error that is told later; gives back one that is told at once.
+    fn defer(&mut self, error: PgError) -> Result<(), PgError> {
+        match &*error.code {
+            "2201B" | "42601" | "0A000" => drop(self.pattern.get_or_insert(error)),
+            code if code.starts_with("22") => drop(self.literal.get_or_insert(error)),
+            _ => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// What is to be told, if anything is.
+    ///
+    /// # Errors
+    /// That.
+    pub fn told(self) -> Result<(), PgError> {
+        self.literal.or(self.pattern).map_or(Ok(()), Err)
+    }
+}
+
+/// What a condition is an argument of, for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clause {
+    /// It is the only one.
+    Where,
+    /// One of several that must hold.
+    And,
+    /// One of several of which one must hold.
+    Or,
+    /// It is negated.
+    Not,
+}
+
+impl Clause {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Where => "WHERE",
+            Self::And => "AND",
+            Self::Or => "OR",
+            Self::Not => "NOT",
+        }
+    }
 }
 
 impl Scope<'_> {
@@ -112,10 +167,16 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// 42703, 42883 and what a literal is refused with.
-    pub fn predicate(&self, condition: &Condition) -> Result<Predicate, PgError> {
+    pub fn predicate(&self, condition: &Condition, clause: Clause) -> Result<Predicate, PgError> {
         match condition {
             Condition::Logic { negated, all, of } => {
-                let of = of.iter().map(|inner| self.predicate(inner)).collect::<Result<_, _>>()?;
+                let clause = match (of.len(), negated, all) {
+                    (1, true, _) => Clause::Not,
+                    (1, false, _) => clause,
+                    (_, _, true) => Clause::And,
+                    (_, _, false) => Clause::Or,
+                };
+                let of = of.iter().map(|inner| self.predicate(inner, clause)).collect::<Result<_, _>>()?;
                 Ok(negate(if *all { Predicate::And(of) } else { Predicate::Or(of) }, *negated))
             }
             Condition::Filter(filter) => {
@@ -126,7 +187,14 @@ impl Scope<'_> {
                     return Ok(negate(Predicate::Embedded(relation), !filter.negated));
                 }
                 let expression = Expression::new(self.table, self.alias, &filter.field)?;
-                let test = test(filter, expression.kind())?;
+                let clause = if filter.negated { Clause::Not } else { clause };
+                let test = match test(filter, expression.kind(), clause) {
+                    Ok(test) => test,
+                    Err(error) => {
+                        self.unreadable.borrow_mut().defer(error)?;
+                        Test::Is(Is::Null)
+                    }
+                };
                 Ok(negate(Predicate::Test(Box::new(expression), test), filter.negated))
             }
         }
@@ -188,24 +256,24 @@ fn no_array_of(kind: &ColumnType) -> PgError {
     refusals::sql(SqlError::new("42704", format!("could not find array type for data type {}", kind.name())))
 }
 
-fn test(filter: &Filter, kind: &ColumnType) -> Result<Test, PgError> {
+fn test(filter: &Filter, kind: &ColumnType, clause: Clause) -> Result<Test, PgError> {
     match &filter.operation {
         Operation::Simple(SimpleOperator::NotEqual, text) => {
             comparable(kind, Comparison::NOT_EQUAL)?;
             Ok(Test::Compare(Comparison::NOT_EQUAL, operand(kind, text)?))
         }
-        Operation::Simple(operator, text) => containment_test(*operator, text, kind),
+        Operation::Simple(operator, text) => containment_test(*operator, text, kind, clause),
         Operation::Quant(operator, quantifier, text) => quantified_test(*operator, *quantifier, text, kind),
         Operation::In(texts) => {
             comparable(kind, Comparison::EQUAL)?;
+            if let ColumnType::Array(_) = kind {
+                return Err(no_array_of(kind));
+            }
             // `in.()` is read as one empty text, and means nothing at all.
             if let [only] = texts.as_slice()
                 && only.is_empty()
             {
                 return Ok(Test::CompareEach(Comparison::EQUAL, Quantifier::Any, Vec::new()));
-            }
-            if let ColumnType::Array(_) = kind {
-                return Err(no_array_of(kind));
             }
             let operands = texts.iter().map(|text| operand(kind, text).map(Some)).collect::<Result<_, _>>()?;
             Ok(Test::CompareEach(Comparison::EQUAL, Quantifier::Any, operands))
@@ -303,7 +371,7 @@ fn pattern_test(
     })
 }
 
-fn containment_test(operator: SimpleOperator, text: &str, kind: &ColumnType) -> Result<Test, PgError> {
+fn containment_test(operator: SimpleOperator, text: &str, kind: &ColumnType, clause: Clause) -> Result<Test, PgError> {
     use SimpleOperator::{
         Adjacent, ContainedIn, Contains, NotLeftOf, NotRightOf, Overlaps, StrictlyLeft, StrictlyRight,
     };
@@ -324,14 +392,20 @@ fn containment_test(operator: SimpleOperator, text: &str, kind: &ColumnType) -> 
         ColumnType::Jsonb => matches!(operator, Contains | ContainedIn),
         ColumnType::Int2 | ColumnType::Int4 | ColumnType::Int8 if matches!(operator, StrictlyLeft | StrictlyRight) => {
             // There it shifts bits, and a number is no condition.
-            let message = format!("argument of WHERE must be type boolean, not type {}", kind.name());
-            ColumnType::Int4.parse(text).map_err(refusals::sql)?;
+            let clause = clause.words();
+            let message = format!("argument of {clause} must be type boolean, not type {}", kind.name());
             return Err(refusals::sql(SqlError::new("42804", message)));
         }
         _ => false,
     };
     if !exists {
-        return Err(refusals::no_operator(&kind.name(), symbol));
+        let kind = kind.name();
+        // Anything may be in a range or a multirange, so that there are several such operators.
+        return Err(if operator == ContainedIn {
+            refusals::ambiguous_operator(&kind, symbol)
+        } else {
+            refusals::no_operator(&kind, symbol)
+        });
     }
     let operand = match kind {
         ColumnType::Any => Operand2::Any(text.to_owned()),
@@ -373,6 +447,50 @@ impl Predicate {
             Self::Not(one) => Ok(one.holds(row, embedded)?.map(|holds| !holds)),
             Self::Embedded(relation) => embedded(*relation).map(Some),
             Self::Test(expression, test) => test.holds(&expression.value(row)),
+        }
+    }
+
+    /// What must hold for it to hold.
+    fn flattened(self, out: &mut Vec<Predicate>) {
+        match self {
+            Self::And(all) => all.into_iter().for_each(|one| one.flattened(out)),
+            Self::Or(mut all) if all.len() == 1 => {
+                if let Some(one) = all.pop() {
+                    one.flattened(out);
+                }
+            }
+            other => out.push(other),
+        }
+    }
+
+    /// Conditions that must all hold, the cheapest first, as PostgreSQL asks them.
+    pub fn in_order(all: Vec<Self>) -> Vec<Self> {
+        let mut flat = Vec::with_capacity(all.len());
+        all.into_iter().for_each(|one| one.flattened(&mut flat));
+        flat.sort_by_key(Self::cost);
+        flat
+    }
+
+    /// What it costs to ask, in halves of what PostgreSQL's planner counts for an operator: it asks the cheaper of
+    /// several questions first, which shows where one of them fails.
+    fn cost(&self) -> usize {
+        match self {
+            Self::And(all) | Self::Or(all) => all.iter().map(Self::cost).sum(),
+            Self::Not(one) => one.cost(),
+            Self::Embedded(_) => 0,
+            Self::Test(expression, test) => {
+                expression.cost()
+                    + match test {
+                        Test::Is(_) => 0,
+                        Test::Compare(..) | Test::Distinct(_) | Test::Containment(..) => 2,
+                        Test::Like(_) | Test::Regex(_) => 2,
+                        // Each element counts half.
+                        Test::CompareEach(_, _, all) => all.len(),
+                        Test::LikeEach(_, all) => all.len(),
+                        Test::RegexEach(_, all) => all.len(),
+                        Test::Search(_) => 202,
+                    }
+            }
         }
     }
 

@@ -24,6 +24,12 @@ pub fn no_operator(kind: &str, operator: &str) -> PgError {
     sql(SqlError::new("42883", format!("operator does not exist: {kind} {operator} unknown")).hint(OPERATOR_HINT))
 }
 
+/// 42725: several operators would fit.
+pub fn ambiguous_operator(kind: &str, operator: &str) -> PgError {
+    let hint = "Could not choose a best candidate operator. You might need to add explicit type casts.";
+    sql(SqlError::new("42725", format!("operator is not unique: {kind} {operator} unknown")).hint(hint))
+}
+
 /// 42883: a function does not take a type.
 pub fn no_function(name: &str, kind: &str) -> PgError {
     sql(SqlError::new("42883", format!("function {name}({kind}) does not exist")).hint(FUNCTION_HINT))
