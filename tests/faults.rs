@@ -6,6 +6,7 @@ use firedrill::model::event::{EventSink, RunEvent};
 use firedrill::model::fault::{
     Abort, BodyPoint, Delay, DelayShape, FaultAction, FaultMatch, FaultRule, FaultWindow, Injection,
 };
+use firedrill::model::source::SourcePlan;
 use firedrill::model::timeline::UpstreamInterval;
 use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use firedrill::units::{ByteSize, Offset, RunClock, Seed, Share, Span};
@@ -184,6 +185,7 @@ async fn bench_seeded(rules: Vec<FaultRule>, seed: Seed) -> Bench {
             kind: UpstreamKind::Openai(OpenaiPlan { latency: delay(0), ..OpenaiPlan::default() }),
             listen: None,
             tls: false,
+            source: SourcePlan::Mock,
         },
         UpstreamPlan {
             name: "supabase".into(),
@@ -194,8 +196,15 @@ async fn bench_seeded(rules: Vec<FaultRule>, seed: Seed) -> Bench {
             }),
             listen: None,
             tls: false,
+            source: SourcePlan::Mock,
         },
-        UpstreamPlan { name: "sahha".into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None, tls: false },
+        UpstreamPlan {
+            name: "sahha".into(),
+            kind: UpstreamKind::Stub { answer: 404 },
+            listen: None,
+            tls: false,
+            source: SourcePlan::Mock,
+        },
     ];
     let (sink, events) = EventSink::channel();
     let upstreams = Upstreams::start(&plans, Arc::new(Engine::new(rules, seed)), seed, sink).await.unwrap();

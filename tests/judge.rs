@@ -9,6 +9,7 @@ use firedrill::model::playbook::{Criterion, Measure, Playbook};
 use firedrill::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
 use firedrill::model::run_record::EndReason;
 use firedrill::model::sample::Outcome;
+use firedrill::model::source::SourcePlan;
 use firedrill::model::timeline::{Exemplar, FaultRecord, Timeline};
 use firedrill::model::upstream::{UpstreamKind, UpstreamPlan};
 use firedrill::model::verdict::{CriterionResult, Decision, Origin, Severity, State, Verdict};
@@ -119,6 +120,7 @@ fn plan(seconds: u64) -> Plan {
             kind: UpstreamKind::Stub { answer: 404 },
             listen: None,
             tls: false,
+            source: SourcePlan::Mock,
         }],
         load: LoadPlan::Closed {
             users: 50,

@@ -6,6 +6,7 @@ use super::{again, out, progress, render_error, signals};
 use crate::config::{self, Loaded, Overrides, Request};
 use crate::model::plan::{Plan, TargetPlan};
 use crate::model::run_record::{EndReason, RunRecord};
+use crate::model::source::SourcePlan;
 use crate::report;
 use crate::run::{self, RunInput};
 use crate::upstream;
@@ -81,6 +82,7 @@ fn load(args: &RunArgs) -> Result<Loaded, config::ConfigError> {
         },
         env: &|name| std::env::var(name).ok(),
         provider_errors: &upstream::known_errors,
+        check_template: &upstream::check_template,
     })
 }
 
@@ -129,17 +131,27 @@ pub(super) fn verdict_json(record: &RunRecord, page: &Path) -> String {
     .to_string()
 }
 
-/// The target's host, if it is neither this machine nor confirmed.
+/// The first host of the plan, of the app or of a service that its calls pass through to, that is not this machine and
+/// that nobody has confirmed.
 fn unconfirmed_host(plan: &Plan, confirmed: &[String]) -> Option<String> {
-    let (TargetPlan::Url { url, .. } | TargetPlan::Command { url, .. }) = &plan.target else { return None };
-    let url = Url::parse(&url.replace("{port}", "1")).ok()?;
-    let local = match url.host()? {
-        Host::Ipv4(ip) => IpAddr::from(ip).is_loopback(),
-        Host::Ipv6(ip) => IpAddr::from(ip).is_loopback(),
-        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+    let target = match &plan.target {
+        TargetPlan::Url { url, .. } | TargetPlan::Command { url, .. } => Some(url),
+        TargetPlan::Reference { .. } => None,
     };
-    let host = url.host_str()?.to_owned();
-    (!local && !confirmed.contains(&host)).then_some(host)
+    let services = plan.upstreams.iter().filter_map(|upstream| match &upstream.source {
+        SourcePlan::PassThrough { url, .. } => Some(url),
+        SourcePlan::Mock | SourcePlan::Replay(_) => None,
+    });
+    target.into_iter().chain(services).find_map(|url| {
+        let url = Url::parse(&url.replace("{port}", "1")).ok()?;
+        let local = match url.host()? {
+            Host::Ipv4(ip) => IpAddr::from(ip).is_loopback(),
+            Host::Ipv6(ip) => IpAddr::from(ip).is_loopback(),
+            Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+        };
+        let host = url.host_str()?.to_owned();
+        (!local && !confirmed.contains(&host)).then_some(host)
+    })
 }
 
 fn failure(what: &str, error: &dyn std::error::Error) -> Exit {

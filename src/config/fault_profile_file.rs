@@ -1,5 +1,6 @@
 //! [`FaultProfileFile`]: a fault profile as typed.
 
+use super::delay_file::DelayFile;
 use super::value::Quantity;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -54,7 +55,7 @@ pub(super) struct WhenFile {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum InjectFile {
-    Latency(DelayFile),
+    Latency(Box<DelayFile>),
     Abort(AbortFile),
     ResetPeer(NothingFile),
     Timeout(TimeoutFile),
@@ -68,17 +69,6 @@ pub(super) enum InjectFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NothingFile {}
-
-/// A delay.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct DelayFile {
-    pub(super) mean: Spanned<Quantity>,
-    /// None if absent.
-    pub(super) jitter: Option<Spanned<Quantity>>,
-    /// `lognormal` if there is jitter, else `constant`.
-    pub(super) shape: Option<Spanned<String>>,
-}
 
 /// `inject.abort`
 #[derive(Debug, Deserialize)]

@@ -1,14 +1,13 @@
 //! A fault profile → [`FaultRule`]s.
 
 use super::collector::Collector;
-use super::fault_profile_file::{
-    AbortFile, DelayFile, FaultFile, FaultProfileFile, InjectFile, StreamErrorFile, WhenFile,
-};
+use super::fault_profile_file::{AbortFile, FaultFile, FaultProfileFile, InjectFile, StreamErrorFile, WhenFile};
 use super::request::World;
+use super::resolve_delay::delay;
 use super::suggest;
 use super::value::Quantity;
 use crate::model::fault::{
-    Abort, BodyPoint, Delay, DelayShape, FaultMatch, FaultRule, FaultWindow, Injection, StreamError, StreamErrorForm,
+    Abort, BodyPoint, FaultMatch, FaultRule, FaultWindow, Injection, StreamError, StreamErrorForm,
 };
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::{ByteSize, Offset, Share, Span};
@@ -161,33 +160,6 @@ fn share(out: &mut Collector, when: &WhenFile) -> Share {
     share
 }
 
-/// A delay, as faults and upstreams have it.
-pub(super) fn delay(out: &mut Collector, file: &DelayFile) -> Delay {
-    let mean: Span = out.quantity(&file.mean, Span::default());
-    let jitter: Span = out.quantity_or(file.jitter.as_ref(), Span::default());
-    let default = if jitter.get().is_zero() { DelayShape::Constant } else { DelayShape::Lognormal };
-    let shape = match file.shape.as_ref().map(|shape| (shape, shape.get_ref().as_str())) {
-        None => default,
-        Some((_, "constant")) => DelayShape::Constant,
-        Some((_, "uniform")) => DelayShape::Uniform,
-        Some((_, "normal")) => DelayShape::Normal,
-        Some((_, "lognormal")) => DelayShape::Lognormal,
-        Some((shape, typed)) => {
-            out.unknown(shape.span(), "shape", typed, ["constant", "uniform", "normal", "lognormal"]);
-            default
-        }
-    };
-    if let (DelayShape::Constant, Some(jitter_at), false) = (shape, &file.jitter, jitter.get().is_zero()) {
-        out.error(jitter_at.span(), "a constant delay has no jitter")
-            .help("choose another shape, or leave `jitter` away");
-    }
-    if shape == DelayShape::Lognormal && mean.get().is_zero() {
-        out.error(file.mean.span(), "a lognormal delay cannot have a mean of zero")
-            .help("write a mean above zero, or another shape: constant, uniform or normal");
-    }
-    Delay { mean, jitter, shape }
-}
-
 fn injection(
     out: &mut Collector,
     file: &InjectFile,
@@ -197,7 +169,7 @@ fn injection(
 ) -> Injection {
     match file {
         InjectFile::Latency(file) => {
-            let delay = delay(out, file);
+            let delay = delay(out, file, span.clone());
             if delay.mean.get().is_zero() && delay.jitter.get().is_zero() {
                 out.warn(span, "a latency of zero changes nothing");
             }

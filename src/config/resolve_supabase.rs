@@ -6,7 +6,7 @@ use super::resolve_target::expand;
 use super::supabase_file::{AuthFile, BucketFile, EdgeFunctionFile, ServicesFile};
 use super::value::Node;
 use crate::model::secret::Secret;
-use crate::model::supabase::{AuthPlan, BucketAccess, BucketPlan, FunctionPlan, KeyPolicy, KeysPlan, Signing};
+use crate::model::supabase::{AuthPlan, BucketAccess, BucketPlan, EdgeFunctionPlan, KeyPolicy, KeysPlan, Signing};
 use crate::model::upstream::SupabasePlan;
 use crate::units::{ByteSize, Span};
 use jsonwebtoken::EncodingKey;
@@ -202,8 +202,8 @@ fn bucket(out: &mut Collector, file: &BucketFile) -> BucketPlan {
     }
 }
 
-fn function(out: &mut Collector, file: &EdgeFunctionFile) -> FunctionPlan {
-    let default = FunctionPlan::default();
+fn function(out: &mut Collector, file: &EdgeFunctionFile) -> EdgeFunctionPlan {
+    let default = EdgeFunctionPlan::default();
     let body = match (&file.json, &file.text) {
         (Some(_), Some(text)) => {
             out.error(text.span(), "an edge function answers either `json` or `text`").help("leave one of them away");
@@ -213,7 +213,7 @@ fn function(out: &mut Collector, file: &EdgeFunctionFile) -> FunctionPlan {
         (None, Some(text)) => text.get_ref().as_str().into(),
         (None, None) => default.body,
     };
-    FunctionPlan {
+    EdgeFunctionPlan {
         status: file.status.as_ref().map_or(default.status, |written| out.number(written, "`status`", 200, 599)),
         body,
         verify_jwt: file.verify_jwt.unwrap_or(default.verify_jwt),

@@ -3,9 +3,9 @@
 use super::collector::Collector;
 use super::env::{self, EnvError};
 use super::request::World;
-use super::scenario_file::{ReferenceFile, Table, TargetFile};
+use super::scenario_file::{ReferenceFile, TargetFile};
 use super::template;
-use super::value::OneOrMany;
+use super::value::{OneOrMany, Table};
 use crate::model::plan::TargetPlan;
 use crate::model::secret::Secret;
 use crate::units::{ByteSize, Span};

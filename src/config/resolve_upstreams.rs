@@ -1,17 +1,24 @@
 //! What the app talks to: [`UpstreamPlan`].
 
 use super::collector::Collector;
+use super::delay_file::DelayFile;
+use super::env;
 use super::request::World;
-use super::resolve_faults;
+use super::resolve_content;
+use super::resolve_delay::delay;
+use super::resolve_limits;
+use super::resolve_pace;
 use super::resolve_seed;
+use super::resolve_source;
 use super::resolve_supabase;
-use super::scenario_file::{SupabaseFile, TargetFile, UpstreamsFile};
+use super::resolve_target::expand;
+use super::scenario_file::{SupabaseFile, TargetFile, UpstreamFile, UpstreamsFile};
 use super::supabase_file::ServicesFile;
 use super::template;
-use crate::model::fault::{Delay, DelayShape};
+use crate::model::fault::Delay;
 use crate::model::plan::TargetPlan;
+use crate::model::secret::Secret;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
-use crate::units::Span;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,6 +32,7 @@ pub(super) fn upstreams(
     written: Option<&Spanned<UpstreamsFile>>,
     target: &TargetPlan,
     folder: Option<&Path>,
+    allow_hosts: &[String],
     world: &World<'_>,
 ) -> Vec<UpstreamPlan> {
     let by_url = matches!(target, TargetPlan::Url { .. });
@@ -38,25 +46,29 @@ pub(super) fn upstreams(
         };
     };
     let file = written.get_ref();
+    let context = resolve_source::Context { folder, allow_hosts };
     let mut taken = HashMap::new();
     let mut all = Vec::new();
     if let Some(openai) = &file.openai {
-        let latency =
-            openai.get_ref().latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
+        let files = &openai.get_ref().content;
+        let content = files.iter().filter_map(|file| resolve_content::read(out, file, folder, world)).collect();
+        let keys = openai.get_ref().keys.iter().filter_map(|key| api_key(out, world, key)).collect();
+        let plan = OpenaiPlan { content, keys, ..openai_plan(out, openai.get_ref()) };
         let at =
             Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
         let listen = address(out, "openai", &at, by_url, &mut taken);
         all.push(UpstreamPlan {
             name: "openai".to_owned(),
-            kind: UpstreamKind::Openai(OpenaiPlan { latency }),
+            kind: UpstreamKind::Openai(plan),
             listen,
             tls: openai.get_ref().tls,
+            source: resolve_source::source(out, "openai", openai.get_ref(), &context),
         });
     }
     if let Some(supabase) = &file.supabase {
         let span = supabase.span();
         let supabase: &SupabaseFile = supabase.get_ref();
-        let latency = supabase.latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
+        let latency = latency(out, supabase.latency.as_ref());
         let seed = supabase.seed.as_ref().map(|seed| resolve_seed::seed(out, seed, folder)).unwrap_or_default();
         let mut plan = SupabasePlan { seed: seed.auth, seed_files: seed.files, latency, ..SupabasePlan::default() };
         let services = ServicesFile {
@@ -74,6 +86,7 @@ pub(super) fn upstreams(
             kind: UpstreamKind::Supabase(plan),
             listen,
             tls: supabase.tls,
+            source: resolve_source::source(out, "supabase", supabase, &context),
         });
     }
     for (name, stub) in &file.stub {
@@ -85,12 +98,44 @@ pub(super) fn upstreams(
         let at = Address { listen: stub.get_ref().listen.as_ref(), fixed: stub.get_ref().fixed, span: stub.span() };
         let listen = address(out, name.get_ref(), &at, by_url, &mut taken);
         let kind = UpstreamKind::Stub { answer };
-        all.push(UpstreamPlan { name: name.get_ref().clone(), kind, listen, tls: stub.get_ref().tls });
+        let source = resolve_source::source(out, name.get_ref(), stub.get_ref(), &context);
+        all.push(UpstreamPlan { name: name.get_ref().clone(), kind, listen, tls: stub.get_ref().tls, source });
     }
     all
 }
 
-const NONE: Delay = Delay { mean: Span::from_secs(0), jitter: Span::from_secs(0), shape: DelayShape::Constant };
+fn latency(out: &mut Collector, written: Option<&Spanned<DelayFile>>) -> Delay {
+    written.map_or(Delay::NONE, |written| delay(out, written.get_ref(), written.span()))
+}
+
+fn openai_plan(out: &mut Collector, file: &UpstreamFile) -> OpenaiPlan {
+    if let (Some(latency), Some(_)) = (&file.latency, &file.pace) {
+        out.error(latency.span(), "`latency` and `pace` both say how long an answer takes")
+            .help("`pace` is by tokens, `latency` one delay per answer: leave one of them away");
+    }
+    OpenaiPlan {
+        latency: latency(out, file.latency.as_ref()),
+        pace: file.pace.as_ref().map(|pace| Box::new(resolve_pace::pace(out, pace))),
+        limits: file.limits.as_ref().map(|limits| resolve_limits::limits(out, limits.get_ref())).unwrap_or_default(),
+        ..OpenaiPlan::default()
+    }
+}
+
+/// A key as a header can carry it.
+fn api_key(out: &mut Collector, world: &World<'_>, written: &Spanned<String>) -> Option<Secret> {
+    let key = expand(out, world, written);
+    if !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic()) {
+        return Some(Secret::new(key));
+    }
+    if key.is_empty() && env::mentions(written.get_ref()) {
+        // That the variable is missing was said, or does not matter here.
+        return None;
+    }
+    // What was read from the environment is never shown.
+    out.error(written.span(), "this is no key: clients could not send it")
+        .help("write letters, digits and signs without blanks, such as \"sk-test-1\", or \"${env.NAME}\"");
+    None
+}
 
 struct Address<'a> {
     listen: Option<&'a Spanned<String>>,

@@ -1,15 +1,13 @@
 //! [`ScenarioFile`]: a scenario as typed. Every key is optional here unless nothing can be said without it; what is
 //! missing or wrong is found, all of it, when it is resolved. Defaults stand at the keys.
 
-use super::fault_profile_file::DelayFile;
+use super::delay_file::DelayFile;
+use super::openai_file::{LimitsFile, PaceFile};
 use super::supabase_file::{AuthFile, BucketFile, EdgeFunctionFile};
-use super::value::{Node, OneOrMany, Quantity};
+use super::value::{Node, OneOrMany, Quantity, Table};
+use crate::model::source::ReplayElse;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use toml::Spanned;
-
-/// A table whose keys are free, each with its place.
-pub(super) type Table<T> = BTreeMap<Spanned<String>, T>;
 
 /// A scenario.
 #[derive(Debug, Deserialize)]
@@ -82,6 +80,24 @@ pub(super) struct UpstreamsFile {
     pub(super) stub: Table<Spanned<StubFile>>,
 }
 
+/// The keys that every upstream has for where its answers come from.
+#[derive(Debug)]
+pub(super) struct SourceKeys<'a> {
+    pub(super) pass_through: Option<&'a Spanned<String>>,
+    pub(super) record: Option<&'a Spanned<String>>,
+    pub(super) record_strip: &'a [Spanned<String>],
+    pub(super) record_limit: Option<&'a Spanned<Quantity>>,
+    pub(super) replay: Option<&'a Spanned<String>>,
+    pub(super) replay_speed: Option<&'a Spanned<f64>>,
+    pub(super) replay_else: Option<&'a Spanned<ReplayElse>>,
+}
+
+/// A table that has those keys.
+pub(super) trait WrittenSource {
+    /// Its keys.
+    fn source(&self) -> SourceKeys<'_>;
+}
+
 /// `upstreams.openai`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -94,6 +110,44 @@ pub(super) struct UpstreamFile {
     #[serde(default)]
     pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
+    /// At once, if absent.
+    pub(super) pace: Option<Spanned<PaceFile>>,
+    /// Generous ones that refuse nothing, if absent.
+    pub(super) limits: Option<Spanned<LimitsFile>>,
+    /// Files of content rules.
+    #[serde(default)]
+    pub(super) content: Vec<Spanned<String>>,
+    /// The keys that are taken; any, if absent. The app gets the first.
+    #[serde(default)]
+    pub(super) keys: Vec<Spanned<String>>,
+    /// The real service to pass requests through to.
+    pub(super) pass_through: Option<Spanned<String>>,
+    /// The file that keeps what passes through.
+    pub(super) record: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) record_strip: Vec<Spanned<String>>,
+    /// 256 MiB if absent.
+    pub(super) record_limit: Option<Spanned<Quantity>>,
+    /// The recording to answer from.
+    pub(super) replay: Option<Spanned<String>>,
+    /// 1 if absent: as it was recorded.
+    pub(super) replay_speed: Option<Spanned<f64>>,
+    /// `error` if absent.
+    pub(super) replay_else: Option<Spanned<ReplayElse>>,
+}
+
+impl WrittenSource for UpstreamFile {
+    fn source(&self) -> SourceKeys<'_> {
+        SourceKeys {
+            pass_through: self.pass_through.as_ref(),
+            record: self.record.as_ref(),
+            record_strip: &self.record_strip,
+            record_limit: self.record_limit.as_ref(),
+            replay: self.replay.as_ref(),
+            replay_speed: self.replay_speed.as_ref(),
+            replay_else: self.replay_else.as_ref(),
+        }
+    }
 }
 
 /// `upstreams.supabase`
@@ -106,8 +160,6 @@ pub(super) struct SupabaseFile {
     #[serde(default)]
     pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
-    /// Files that the database begins with: SQL, JSON, CSV.
-    pub(super) seed: Option<Spanned<OneOrMany<String>>>,
     /// Which keys are taken: `"any"` if absent.
     pub(super) keys: Option<Spanned<Node>>,
     pub(super) jwt_secret: Option<Spanned<String>>,
@@ -117,6 +169,36 @@ pub(super) struct SupabaseFile {
     pub(super) buckets: Table<BucketFile>,
     #[serde(default)]
     pub(super) edge_functions: Table<EdgeFunctionFile>,
+    /// Files that the database begins with: SQL, JSON, CSV.
+    pub(super) seed: Option<Spanned<OneOrMany<String>>>,
+    /// The real service to pass requests through to.
+    pub(super) pass_through: Option<Spanned<String>>,
+    /// The file that keeps what passes through.
+    pub(super) record: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) record_strip: Vec<Spanned<String>>,
+    /// 256 MiB if absent.
+    pub(super) record_limit: Option<Spanned<Quantity>>,
+    /// The recording to answer from.
+    pub(super) replay: Option<Spanned<String>>,
+    /// 1 if absent: as it was recorded.
+    pub(super) replay_speed: Option<Spanned<f64>>,
+    /// `error` if absent.
+    pub(super) replay_else: Option<Spanned<ReplayElse>>,
+}
+
+impl WrittenSource for SupabaseFile {
+    fn source(&self) -> SourceKeys<'_> {
+        SourceKeys {
+            pass_through: self.pass_through.as_ref(),
+            record: self.record.as_ref(),
+            record_strip: &self.record_strip,
+            record_limit: self.record_limit.as_ref(),
+            replay: self.replay.as_ref(),
+            replay_speed: self.replay_speed.as_ref(),
+            replay_else: self.replay_else.as_ref(),
+        }
+    }
 }
 
 /// `upstreams.stub.NAME`
@@ -130,6 +212,34 @@ pub(super) struct StubFile {
     pub(super) tls: bool,
     /// 200 if absent.
     pub(super) answer: Option<Spanned<i64>>,
+    /// The real service to pass requests through to.
+    pub(super) pass_through: Option<Spanned<String>>,
+    /// The file that keeps what passes through.
+    pub(super) record: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) record_strip: Vec<Spanned<String>>,
+    /// 256 MiB if absent.
+    pub(super) record_limit: Option<Spanned<Quantity>>,
+    /// The recording to answer from.
+    pub(super) replay: Option<Spanned<String>>,
+    /// 1 if absent: as it was recorded.
+    pub(super) replay_speed: Option<Spanned<f64>>,
+    /// `error` if absent.
+    pub(super) replay_else: Option<Spanned<ReplayElse>>,
+}
+
+impl WrittenSource for StubFile {
+    fn source(&self) -> SourceKeys<'_> {
+        SourceKeys {
+            pass_through: self.pass_through.as_ref(),
+            record: self.record.as_ref(),
+            record_strip: &self.record_strip,
+            record_limit: self.record_limit.as_ref(),
+            replay: self.replay.as_ref(),
+            replay_speed: self.replay_speed.as_ref(),
+            replay_else: self.replay_else.as_ref(),
+        }
+    }
 }
 
 /// `[load.KIND]`

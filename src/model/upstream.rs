@@ -1,8 +1,13 @@
 //! What the app talks to, as planned: [`UpstreamPlan`].
 
+use super::content::ContentFile;
 use super::fault::Delay;
 use super::function::FunctionPlan;
-use super::supabase::{AuthPlan, BucketPlan, FunctionPlan as EdgeFunctionPlan, KeysPlan};
+use super::limits::LimitsPlan;
+use super::pace::PacePlan;
+use super::secret::Secret;
+use super::source::SourcePlan;
+use super::supabase::{AuthPlan, BucketPlan, EdgeFunctionPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,13 +24,16 @@ pub struct UpstreamPlan {
     /// Whether it is served over TLS, with a certificate of the run's own test CA.
     #[serde(default)]
     pub tls: bool,
+    /// Where its answers come from.
+    #[serde(default)]
+    pub source: SourcePlan,
 }
 
 impl UpstreamPlan {
     /// An upstream on a free port of loopback, without TLS.
     #[must_use]
     pub fn new(name: impl Into<String>, kind: UpstreamKind) -> Self {
-        Self { name: name.into(), kind, listen: None, tls: false }
+        Self { name: name.into(), kind, listen: None, tls: false, source: SourcePlan::Mock }
     }
 }
 
@@ -100,8 +108,17 @@ impl Services {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OpenaiPlan {
-    /// How long a completion takes before its first byte, without any fault.
+    /// How long a completion takes before its first byte, without any fault and without a pace.
     pub latency: Delay,
+    /// How fast tokens come, if `latency` shall not be all.
+    pub pace: Option<Box<PacePlan>>,
+    /// What may be used per minute and in all.
+    pub limits: LimitsPlan,
+    /// What it says, before the rules that are built in.
+    pub content: Vec<ContentFile>,
+    /// The keys that it takes; any, if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Secret>,
 }
 
 /// The Supabase mock as planned.

@@ -68,6 +68,7 @@ async fn connection(stream: TcpStream, upstream: Arc<Upstream>, tls: Option<TlsA
         let _end_with_the_connection = streams.0.stop.clone().drop_guard();
         let served = http2::Builder::new(streams).serve_connection(link, service);
         Box::pin(control.drive(served)).await;
+        control.linger().await;
     } else {
         let served = http1::Builder::new()
             // Closing idle connections would race with a client's next request: a failure that nobody injected.

@@ -130,6 +130,10 @@ pub struct Answer {
     pub tokens_in: u64,
     /// Completion tokens that the provider would bill for it.
     pub tokens_out: u64,
+    /// Of the prompt tokens, those that the provider had cached.
+    pub tokens_cached: u64,
+    /// The model that is billed for them.
+    pub model: Option<&'static str>,
     /// Rows that are written for good once this answer is out.
     pub writes: Vec<Write>,
     /// Something about the request that this mock cannot do faithfully; the reader of the run must know.
@@ -149,6 +153,8 @@ impl Answer {
             delay: Duration::ZERO,
             tokens_in: 0,
             tokens_out: 0,
+            tokens_cached: 0,
+            model: None,
             writes: Vec::new(),
             warning: None,
         }
@@ -221,6 +227,11 @@ pub trait Mock: Send + Sync {
 
     /// Takes note of rows whose writing was acknowledged to the app, at this moment of the run.
     fn acknowledge(&self, _writes: Vec<Write>, _at: Option<Offset>) {}
+
+    /// What was planned for it and has no effect, such as limits for a model that it does not know.
+    fn ineffective(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What the mock holds, for people who look.
     fn state(&self) -> serde_json::Value {

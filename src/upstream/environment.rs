@@ -1,13 +1,15 @@
 //! The environment that points an app at its upstreams, by the names that the official clients and HolisticOS read.
 
 use super::supabase::ProjectKeys;
+use crate::model::secret::Secret;
+use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::Seed;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// The OpenAI key given to the app; the mock takes any.
+/// The OpenAI key given to the app where none is planned: then the mock takes any.
 const OPENAI_KEY: &str = "sk-firedrill-0000000000000000000000000000";
 
 /// The base URL of an upstream as its clients want it.
@@ -32,14 +34,15 @@ pub fn trust(ca: &Path) -> BTreeMap<String, String> {
 /// The variables for one upstream; the seed is the one that the upstream itself draws from.
 pub fn variables(plan: &UpstreamPlan, address: SocketAddr, seed: Seed) -> BTreeMap<String, String> {
     let url = url(plan, address);
-    let pairs: Vec<(String, String)> = match &plan.kind {
-        UpstreamKind::Openai(_) => {
-            vec![("OPENAI_BASE_URL".into(), url), ("OPENAI_API_KEY".into(), OPENAI_KEY.into())]
+    let mut pairs: Vec<(String, String)> = match &plan.kind {
+        UpstreamKind::Openai(openai) => {
+            let key = openai.keys.first().map_or(OPENAI_KEY, Secret::expose);
+            vec![("OPENAI_BASE_URL".into(), url.clone()), ("OPENAI_API_KEY".into(), key.into())]
         }
         UpstreamKind::Supabase(supabase) => {
             let keys = ProjectKeys::new(&supabase.keys, seed);
             vec![
-                ("SUPABASE_URL".into(), url),
+                ("SUPABASE_URL".into(), url.clone()),
                 ("SUPABASE_KEY".into(), keys.anon.clone()),
                 ("SUPABASE_ANON_KEY".into(), keys.anon),
                 ("SUPABASE_SERVICE_KEY".into(), keys.service.clone()),
@@ -63,5 +66,9 @@ pub fn variables(plan: &UpstreamPlan, address: SocketAddr, seed: Seed) -> BTreeM
             names.into_iter().map(|name| (name, url.clone())).collect()
         }
     };
+    if matches!(plan.source, SourcePlan::PassThrough { .. }) {
+        // The real service takes no key of ours: the app keeps its own.
+        pairs.retain(|(_, value)| *value == url);
+    }
     pairs.into_iter().collect()
 }

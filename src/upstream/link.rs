@@ -7,10 +7,11 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use tokio::io::AsyncReadExt;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -18,6 +19,9 @@ use tokio_rustls::server::TlsStream;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How much is read at first: the whole head of most requests, so that looking at it costs no further read.
 const FIRST_READ: usize = 4 << 10;
+
+/// How long a client may take to close its side of a connection that we have closed.
+const LINGER: Duration = Duration::from_secs(2);
 
 const OPEN: u8 = 0;
 const CLOSING: u8 = 1;
@@ -30,6 +34,8 @@ pub struct LinkControl {
     /// Whether something was written that is not with the kernel yet.
     unsent: AtomicBool,
     connection: AtomicWaker,
+    /// The socket of a connection that was closed, until it is taken by [`Self::linger`].
+    left: Mutex<Option<TcpStream>>,
 }
 
 impl LinkControl {
@@ -54,6 +60,22 @@ impl LinkControl {
         self.ending.load(Ordering::Acquire) == RESETTING
     }
 
+    /// After the connection is gone: if it was closed through this control, waits for the client to close its side.
+    ///
+    /// A socket that is dropped while something from the client lies unread in it is reset by the system, which takes
+    /// what was let through with it. An HTTP/2 client sends at any time (window updates).
+    pub async fn linger(&self) {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut stream) = left else { return };
+        let until_closed = async {
+            if stream.shutdown().await.is_ok() {
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
+            }
+        };
+        // Whoever does not close its side by then will not.
+        let _ = tokio::time::timeout(LINGER, until_closed).await;
+    }
+
     /// Drives a connection until it ends by itself or is ended through this control.
     pub async fn drive(&self, connection: impl Future) {
         let mut connection = pin!(connection);
@@ -73,6 +95,8 @@ impl LinkControl {
 enum Socket {
     Plain(TokioIo<TcpStream>),
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+    /// Taken out at the very end.
+    Gone,
 }
 
 /// The socket of one connection, for hyper.
@@ -110,6 +134,7 @@ impl Link {
             let read = match &mut self.socket {
                 Socket::Plain(stream) => stream.inner_mut().read_buf(&mut seen).await?,
                 Socket::Tls(stream) => stream.inner_mut().read_buf(&mut seen).await?,
+                Socket::Gone => 0,
             };
             let start = &seen[..seen.len().min(PREFACE.len())];
             if read == 0 || !PREFACE.starts_with(start) {
@@ -123,13 +148,6 @@ impl Link {
         Ok(speaks)
     }
 
-    fn tcp(&self) -> &TcpStream {
-        match &self.socket {
-            Socket::Plain(stream) => stream.inner(),
-            Socket::Tls(stream) => stream.inner().get_ref().0,
-        }
-    }
-
     /// Notes that something was given to the socket; until it is flushed, it may not be with the kernel.
     fn wrote<T>(&self, written: Poll<T>) -> Poll<T> {
         self.control.unsent.store(true, Ordering::Relaxed);
@@ -139,11 +157,26 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
+        if !self.control.is_ending() {
+            return;
+        }
+        let stream = match std::mem::replace(&mut self.socket, Socket::Gone) {
+            Socket::Plain(stream) => stream.into_inner(),
+            Socket::Tls(stream) => stream.into_inner().into_inner().0,
+            Socket::Gone => return,
+        };
         if self.control.is_resetting() {
             // With a linger time of zero, closing sends RST and discards what was not sent.
-            let _ = self.tcp().set_zero_linger();
+            let _ = stream.set_zero_linger();
+        } else {
+            *self.control.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
         }
     }
+}
+
+/// What is left to do on a socket that was taken out: nothing.
+fn gone<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }
 
 impl Read for Link {
@@ -161,6 +194,7 @@ impl Read for Link {
         match &mut this.socket {
             Socket::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Socket::Gone => gone(),
         }
     }
 }
@@ -170,6 +204,7 @@ impl Write for Link {
         let written = match &mut self.socket {
             Socket::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+            Socket::Gone => gone(),
         };
         self.wrote(written)
     }
@@ -179,6 +214,7 @@ impl Write for Link {
         let flushed = match &mut self.socket {
             Socket::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Socket::Gone => gone(),
         };
         if matches!(flushed, Poll::Ready(Ok(()))) {
             self.control.unsent.store(false, Ordering::Relaxed);
@@ -193,6 +229,7 @@ impl Write for Link {
         match &mut self.socket {
             Socket::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Socket::Gone => gone(),
         }
     }
 
@@ -200,6 +237,7 @@ impl Write for Link {
         match &self.socket {
             Socket::Plain(stream) => stream.is_write_vectored(),
             Socket::Tls(stream) => stream.is_write_vectored(),
+            Socket::Gone => false,
         }
     }
 
@@ -211,6 +249,7 @@ impl Write for Link {
         let written = match &mut self.socket {
             Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
+            Socket::Gone => gone(),
         };
         self.wrote(written)
     }

@@ -5,7 +5,8 @@
 //! compresses), carrying out what `fault` decided (`passage`) and noting it (`notes`, `tally`). `pages` are
 //! firedrill's own. All connections are `tasks` that end together.
 //! What is answered comes from a mock: `openai/`, `supabase/` or `stub`, which only turn a `Call` into an `Answer`
-//! (`answer`) and know their provider's errors (`catalogue`). `environment` points an app at all this.
+//! (`answer`) and know their provider's errors (`catalogue`); or from a real service (`passthrough`), or from what was
+//! recorded of one (`recording`). `environment` points an app at all this.
 
 mod accept;
 mod answer;
@@ -18,6 +19,8 @@ mod notes;
 mod openai;
 mod pages;
 mod passage;
+mod passthrough;
+mod recording;
 mod reply;
 mod serve;
 mod stub;
@@ -26,6 +29,9 @@ mod tally;
 mod tasks;
 mod tls;
 mod upstreams;
+#[cfg(test)]
+mod wire_tests;
 
 pub use environment::trust;
+pub use openai::check_template;
 pub use upstreams::{UpstreamError, Upstreams, known_errors};

@@ -1,8 +1,10 @@
 //! [`Notes`]: what an upstream notes of its traffic, for the timeline and for the reader of the run.
 
+use super::answer::Answer;
 use super::tally::Tally;
 use crate::model::event::{EventSink, RunEvent};
 use crate::model::fault::FaultDecision;
+use crate::model::prices::TokenUse;
 use crate::units::RunClock;
 use http::StatusCode;
 use std::collections::BTreeSet;
@@ -11,8 +13,31 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// How many different warnings one upstream gives; each is given once.
 const WARNINGS_KEPT: usize = 64;
 
+/// The tokens that are billed for an answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Billed {
+    model: Option<&'static str>,
+    used: TokenUse,
+}
+
+impl Billed {
+    /// Those of this answer.
+    pub fn of(answer: &Answer) -> Self {
+        let used = TokenUse { prompt: answer.tokens_in, cached: answer.tokens_cached, completion: answer.tokens_out };
+        Self { model: answer.model, used }
+    }
+}
+
+impl From<(u64, u64)> for Billed {
+    /// Prompt and completion tokens of a model that is not known.
+    fn from((prompt, completion): (u64, u64)) -> Self {
+        Self { model: None, used: TokenUse { prompt, cached: 0, completion } }
+    }
+}
+
 /// The notes of one upstream. Where a clock is asked for, it is that of a request: one that came before the run began
 /// has none, and is not counted.
+#[derive(Debug)]
 pub struct Notes {
     upstream: String,
     tally: Tally,
@@ -51,13 +76,19 @@ impl Notes {
         });
     }
 
-    /// An answer is out: its status, prompt and completion tokens, and how many rows it wrote.
-    pub fn answered(&self, clock: Option<RunClock>, status: StatusCode, tokens: (u64, u64), writes: usize) {
+    /// An answer is out: its status, the tokens that are billed for it, and how many rows it wrote.
+    pub fn answered(&self, clock: Option<RunClock>, status: StatusCode, tokens: Billed, writes: usize) {
         let Some(clock) = clock else { return };
         self.tally.note(&clock, |second| {
             *second.statuses.entry(status.as_u16()).or_default() += 1;
-            second.tokens_in += tokens.0;
-            second.tokens_out += tokens.1;
+            second.tokens_in += tokens.used.prompt;
+            second.tokens_out += tokens.used.completion;
+            if let Some(model) = tokens.model {
+                match second.tokens_by_model.get_mut(model) {
+                    Some(used) => *used += tokens.used,
+                    None => drop(second.tokens_by_model.insert(model.to_owned(), tokens.used)),
+                }
+            }
             second.writes += writes as u64;
         });
     }

@@ -4,20 +4,22 @@ use super::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
 use super::encoding;
 use super::inbound::{Inbound, InboundError};
 use super::link::LinkControl;
-use super::notes::Notes;
+use super::notes::{Billed, Notes};
 use super::pages;
 use super::passage::{Passage, Sorted};
+use super::passthrough::{PassThrough, Remote};
 use super::reply::{BodyFault, BodyFaultKind, Busy, Ending, ReplyBody, Severed};
 use super::tasks::Tasks;
 use crate::fault::{Engine, FaultQuery};
 use crate::model::event::EventSink;
-use crate::model::fault::{Abort, BodyPoint, FaultAction};
+use crate::model::fault::{Abort, BodyPoint, FaultAction, FaultDecision};
 use crate::units::RunClock;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -25,6 +27,8 @@ use std::time::Duration;
 /// One upstream at work.
 pub struct Upstream {
     mock: Box<dyn Mock>,
+    /// The real service, if requests are passed through to it.
+    remote: Option<PassThrough>,
     notes: Arc<Notes>,
     engine: Arc<Engine>,
     inbound: Arc<Inbound>,
@@ -59,16 +63,29 @@ struct Asked {
 }
 
 impl Upstream {
-    /// An upstream of this name and index in the plan.
-    pub fn new(name: String, index: u16, mock: Box<dyn Mock>, shared: Shared) -> Self {
-        Self {
+    /// An upstream that notes what happens to it here, answers by a mock, or by a real service where there is one.
+    pub fn new(notes: Arc<Notes>, mock: Box<dyn Mock>, remote: Option<PassThrough>, shared: Shared) -> Self {
+        let ineffective = mock.ineffective();
+        let upstream = Self {
             mock,
-            notes: Arc::new(Notes::new(name, index, shared.events, shared.clock)),
+            remote,
+            notes,
             engine: shared.engine,
             inbound: shared.inbound,
             tasks: shared.tasks,
             numbers: AtomicU64::new(0),
             in_flight: Arc::default(),
+        };
+        for what in ineffective {
+            upstream.notes.warn_once(&what);
+        }
+        upstream
+    }
+
+    /// Writes what was recorded, and records no more.
+    pub fn finish_recording(&self) {
+        if let Some(recorder) = self.remote.as_ref().and_then(PassThrough::recorder) {
+            recorder.finish();
         }
     }
 
@@ -105,6 +122,13 @@ impl Upstream {
         }
         let mut asked =
             Asked { method: head.method, clock, control, busy: None, upgrade: head.extensions.remove::<OnUpgrade>() };
+        if let Some(remote) = &self.remote
+            && !decisions.iter().any(|decision| is_terminal(&decision.action))
+        {
+            head.method = asked.method.clone();
+            asked.busy = Some(Busy::new(&self.in_flight));
+            return Ok(Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await);
+        }
         let body = match self.inbound.read(&head.headers, body).await {
             Ok(body) => body,
             Err(InboundError::TooLarge) => {
@@ -178,6 +202,81 @@ impl Upstream {
         Ok(self.reply(asked, answer, body_faults))
     }
 
+    /// The answer of the real service, with the faults that leave one.
+    async fn pass_through(
+        self: Arc<Self>,
+        remote: &PassThrough,
+        mut asked: Asked,
+        head: http::request::Parts,
+        body: Incoming,
+        decisions: Vec<FaultDecision>,
+    ) -> Response<ReplyBody> {
+        let path = head.uri.path();
+        let call = Call {
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            method: &head.method,
+            path,
+            query: head.uri.query().unwrap_or(""),
+            headers: &head.headers,
+            body: &[],
+            in_flight: asked.busy.as_ref().map_or(1, |busy| busy.now),
+        };
+        let sorted = match asked.clock {
+            Some(clock) if !decisions.is_empty() => {
+                let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
+                passage.sort(decisions, |fault| self.mock.stream_error(fault, &call))
+            }
+            _ => Sorted::default(),
+        };
+        let answered = remote.forward(&head, body).await;
+        wait_for(sorted.delay).await;
+        let Remote { head: answer, body, upgrade } = match answered {
+            Ok(remote) => remote,
+            Err(why) => {
+                self.notes.warn_once(&format!("{} could not be reached; answered 502: {why}", remote.address()));
+                let body = serde_json::json!({"error": {"type": "firedrill_pass_through",
+                    "message": format!("firedrill could not reach {}: {why}", remote.address())}});
+                let refusal = Answer::json(StatusCode::BAD_GATEWAY, &body).with("x-firedrill", "unreachable");
+                return self.reply(asked, refusal, Vec::new());
+            }
+        };
+        let (parts, ()) = answer.into_parts();
+        let (status, mut headers) = (parts.status, parts.headers);
+        if let (Some(theirs), Some(ours)) = (upgrade, asked.upgrade.take()) {
+            self.answered(asked.clock, status, Billed::default(), Vec::new());
+            self.tasks.spawn(async move {
+                if let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) {
+                    let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
+                    // How it ends is between the two of them.
+                    let _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await;
+                }
+            });
+            return response(status, headers, ReplyBody::plain(Bytes::new(), asked.control, None));
+        }
+        let Asked { method, clock, control, busy, upgrade: _ } = asked;
+        if method == Method::HEAD || body.is_empty() {
+            let mut body = body;
+            body.finish();
+            self.answered(clock, status, Billed::default(), Vec::new());
+            return response(status, headers, ReplyBody::plain(Bytes::new(), control, busy));
+        }
+        if sorted.body.iter().any(|fault| matches!(fault.kind, BodyFaultKind::Truncate | BodyFaultKind::Replace(_))) {
+            // It may end in good order before its declared length.
+            headers.remove(CONTENT_LENGTH);
+        }
+        let address = remote.address().to_owned();
+        let tokens = body.tokens();
+        let on_end = move |ending| match ending {
+            Ending::Whole => self.answered(clock, status, tokens.get().into(), Vec::new()),
+            Ending::Broken => self.notes.unanswered(clock),
+            Ending::Lost => {
+                self.notes.warn_once(&format!("{address} broke an answer off"));
+                self.notes.unanswered(clock);
+            }
+        };
+        response(status, headers, ReplyBody::remote(body, sorted.body, control, busy, Box::new(on_end)))
+    }
+
     /// The error that an abort asks for: the provider's own, with what the rule says on top.
     fn aborted(&self, abort: &Abort, call: &Call<'_>) -> Answer {
         let status = abort.status.and_then(|status| StatusCode::from_u16(status).ok());
@@ -232,7 +331,7 @@ impl Upstream {
     }
 
     /// Notes that an answer is out.
-    fn answered(&self, clock: Option<RunClock>, status: StatusCode, tokens: (u64, u64), writes: Vec<Write>) {
+    fn answered(&self, clock: Option<RunClock>, status: StatusCode, tokens: Billed, writes: Vec<Write>) {
         self.notes.answered(clock, status, tokens, writes.len());
         if !writes.is_empty() {
             self.mock.acknowledge(writes, clock.map(|clock| clock.now()));
@@ -242,8 +341,8 @@ impl Upstream {
     /// The response to send, which notes its own end.
     fn reply(self: Arc<Self>, asked: Asked, answer: Answer, mut faults: Vec<BodyFault>) -> Response<ReplyBody> {
         let Asked { method, clock, control, busy, upgrade } = asked;
-        let Answer { status, mut headers, body, tokens_in, tokens_out, writes, delay: _, warning: _ } = answer;
-        let tokens = (tokens_in, tokens_out);
+        let tokens = Billed::of(&answer);
+        let Answer { status, mut headers, body, writes, .. } = answer;
         let head = method == Method::HEAD;
         let body = match body {
             AnswerBody::Upgrade(takeover) => {
@@ -288,12 +387,12 @@ impl Upstream {
         self: Arc<Self>,
         clock: Option<RunClock>,
         status: StatusCode,
-        tokens: (u64, u64),
+        tokens: Billed,
         writes: Vec<Write>,
     ) -> super::reply::OnEnd {
         Box::new(move |ending| match ending {
             Ending::Whole => self.answered(clock, status, tokens, writes),
-            Ending::Broken => self.notes.unanswered(clock),
+            Ending::Broken | Ending::Lost => self.notes.unanswered(clock),
         })
     }
 
@@ -340,6 +439,11 @@ fn response(status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response
 /// A body that nobody needs to watch.
 fn whole(method: &Method, body: Bytes, control: Arc<LinkControl>) -> ReplyBody {
     ReplyBody::plain(if *method == Method::HEAD { Bytes::new() } else { body }, control, None)
+}
+
+/// Whether it takes the place of an answer.
+const fn is_terminal(action: &FaultAction) -> bool {
+    matches!(action, FaultAction::Abort(_) | FaultAction::Reset | FaultAction::Hang(_))
 }
 
 async fn wait_for(time: Duration) {

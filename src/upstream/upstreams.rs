@@ -4,7 +4,10 @@ use super::accept::accept;
 use super::answer::Mock;
 use super::environment;
 use super::inbound::Inbound;
+use super::notes::Notes;
 use super::openai::{self, OpenAi};
+use super::passthrough::PassThrough;
+use super::recording::{Recorder, Replay};
 use super::serve::{Shared, Upstream};
 use super::stub::Stub;
 use super::supabase::{self, SeedError, Supabase};
@@ -12,6 +15,7 @@ use super::tasks::Tasks;
 use super::tls::{Authority, TlsError};
 use crate::fault::Engine;
 use crate::model::event::EventSink;
+use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, RunClock, Seed};
 use std::collections::BTreeMap;
@@ -24,6 +28,14 @@ use tokio_util::sync::DropGuard;
 /// Why the upstreams could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
+    /// Its answers cannot come from where they shall.
+    #[error("upstream `{upstream}` has nothing to answer from: {reason}")]
+    Source {
+        /// Which upstream.
+        upstream: String,
+        /// Why.
+        reason: String,
+    },
     /// The files that a database begins with are wrong.
     #[error("upstream `{upstream}` cannot load its seed; {problem}")]
     Seed {
@@ -140,6 +152,7 @@ impl Upstreams {
         let clock = Arc::clone(&shared.clock);
         let mut listening = Vec::with_capacity(bound.len());
         for (index, ((plan, listener, address), tls)) in bound.into_iter().zip(acceptors).enumerate() {
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
             let mut warnings = Vec::new();
             let mock: Box<dyn Mock> = match &plan.kind {
                 UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
@@ -155,8 +168,10 @@ impl Upstreams {
                 }
                 UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
             };
-            let index = u16::try_from(index).unwrap_or(u16::MAX);
-            let upstream = Arc::new(Upstream::new(plan.name.clone(), index, mock, shared.clone()));
+            let notes = Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&shared.clock));
+            let notes = Arc::new(notes);
+            let (mock, remote) = source(plan, mock, &notes, &tasks).await?;
+            let upstream = Arc::new(Upstream::new(notes, mock, remote, shared.clone()));
             warnings.iter().for_each(|warning| upstream.notes().warn_once(warning));
             tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));
             listening.push(Listening {
@@ -207,6 +222,9 @@ impl Upstreams {
     /// Ends every connection at once, also hung ones, gives the addresses back, and sends the last counts.
     pub async fn shutdown(self) {
         self.tasks.stop.cancel();
+        for listening in &self.listening {
+            listening.upstream.finish_recording();
+        }
         self.tasks.tracker.close();
         self.tasks.tracker.wait().await;
         for listening in &self.listening {
@@ -216,6 +234,33 @@ impl Upstreams {
 
     fn find(&self, name: &str) -> Option<&Listening> {
         self.listening.iter().find(|listening| listening.name == name)
+    }
+}
+
+/// What answers as planned: the mock alone, a recording with the mock behind it, or the real service.
+async fn source(
+    plan: &UpstreamPlan,
+    mock: Box<dyn Mock>,
+    notes: &Arc<Notes>,
+    tasks: &Tasks,
+) -> Result<(Box<dyn Mock>, Option<PassThrough>), UpstreamError> {
+    let fail = |reason: String| UpstreamError::Source { upstream: plan.name.clone(), reason };
+    match &plan.source {
+        SourcePlan::Mock => Ok((mock, None)),
+        SourcePlan::Replay(replay) => {
+            let replay = replay.clone();
+            // A recording may be large.
+            let read = tokio::task::spawn_blocking(move || Replay::read(&replay, mock)).await;
+            let replay = read.map_err(|error| fail(error.to_string()))?.map_err(|error| fail(error.to_string()))?;
+            Ok((Box::new(replay), None))
+        }
+        SourcePlan::PassThrough { url, record } => {
+            let recorder =
+                record.as_ref().map(|record| Recorder::start(record, url, Arc::clone(notes), &tasks.tracker));
+            let recorder = recorder.transpose().map_err(|error| fail(error.to_string()))?;
+            let remote = PassThrough::new(url, recorder).map_err(|error| fail(error.to_string()))?;
+            Ok((mock, Some(remote)))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use firedrill::model::playbook::{Criterion, Measure, Playbook};
 use firedrill::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
 use firedrill::model::run_record::{EndReason, Machine, RunHeader, RunRecord, SCHEMA};
 use firedrill::model::sample::{Class, Outcome};
+use firedrill::model::source::SourcePlan;
 use firedrill::model::timeline::{Exemplar, FaultRecord, Timeline, UpstreamInterval};
 use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use firedrill::model::verdict::{
@@ -289,6 +290,7 @@ fn plan(name: &str, sims: &[Sim], users: u32, ramp: u64, hold: u64, faults: Vec<
                 kind: UpstreamKind::Openai(OpenaiPlan { latency: constant(600), ..OpenaiPlan::default() }),
                 listen: None,
                 tls: false,
+                source: SourcePlan::Mock,
             },
             UpstreamPlan {
                 name: "supabase".into(),
@@ -299,8 +301,15 @@ fn plan(name: &str, sims: &[Sim], users: u32, ramp: u64, hold: u64, faults: Vec<
                 }),
                 listen: None,
                 tls: false,
+                source: SourcePlan::Mock,
             },
-            UpstreamPlan { name: "sahha".into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None, tls: false },
+            UpstreamPlan {
+                name: "sahha".into(),
+                kind: UpstreamKind::Stub { answer: 404 },
+                listen: None,
+                tls: false,
+                source: SourcePlan::Mock,
+            },
         ],
         load: LoadPlan::Closed {
             users,

@@ -72,7 +72,7 @@ pub fn faults(plan: &Plan) -> String {
 pub fn injection(rule: &FaultRule) -> String {
     let words = match &rule.inject {
         Injection::Latency(delay) => {
-            let shape = format!("{:?}", delay.shape).to_lowercase();
+            let shape = delay.shape.name();
             if delay.jitter.get().is_zero() {
                 format!("answers {} late", figures::span(delay.mean))
             } else {
