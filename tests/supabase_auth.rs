@@ -134,13 +134,14 @@ async fn later(seconds: u64) {
 async fn a_project_gives_keys_that_are_really_signed() {
     let project = Project::new().await;
     let secret = DecodingKey::from_secret(project.key("SUPABASE_JWT_SECRET").as_bytes());
-    let mut validation = Validation::default();
+    let mut validation = Validation::new(jsonwebtoken::Algorithm::HS256);
     validation.validate_aud = false;
     for (name, role) in [("SUPABASE_ANON_KEY", "anon"), ("SUPABASE_SERVICE_KEY", "service_role")] {
         let claims = jsonwebtoken::decode::<Value>(project.key(name), &secret, &validation).unwrap().claims;
         assert_eq!((&claims["role"], &claims["iss"]), (&json!(role), &json!("supabase")));
     }
     let session = project.sign_up(ADA).await;
+    validation.validate_aud = true;
     validation.set_audience(&["authenticated"]);
     let claims = jsonwebtoken::decode::<Value>(text(&session["access_token"]), &secret, &validation).unwrap().claims;
     assert_eq!(claims["sub"], session["user"]["id"]);

@@ -284,7 +284,7 @@ async fn signed_urls_are_good_for_their_object_and_their_time() {
     tokio::time::advance(Duration::from_secs(61)).await;
     tokio::time::resume();
     assert_eq!(open(&url).await.body["message"], "\"exp\" claim timestamp check failed");
-    let many = json!({"expiresIn": 60, "paths": ["dir/x y.txt", "none"]});
+    let many = json!({"expiresIn": "60", "paths": ["dir/x y.txt", "none"]});
     let rows = project.send(project.service(Method::POST, "/object/sign/private").json(&many)).await.body;
     assert!(rows[0]["error"].is_null() && rows[1]["signedURL"].is_null(), "{rows}");
 

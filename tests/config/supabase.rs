@@ -4,14 +4,14 @@ use super::*;
 use firedrill::model::supabase::{BucketAccess, KeyPolicy, Signing};
 
 fn plan(text: &str, env: Env) -> Result<(SupabasePlan, Plan), String> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = write(folder.path(), "s.toml", &format!("[upstreams.supabase]\n{text}\n{SMALL}"));
     let plan = load_with(ScenarioRef::File(path), Overrides::default(), env)?.plan;
     let supabase = plan.upstreams.iter().find_map(|upstream| match &upstream.kind {
         UpstreamKind::Supabase(supabase) => Some(supabase.clone()),
         _ => None,
     });
-    Ok((supabase.unwrap(), plan))
+    Ok((supabase.expect("the scenario has a Supabase mock"), plan))
 }
 
 #[test]

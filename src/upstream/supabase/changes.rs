@@ -6,7 +6,11 @@ use tokio::sync::broadcast::{self, Receiver, Sender};
 
 /// Changes that a listener may be behind; the oldest are lost to one that falls further back, as the real service
 /// drops what a client does not take.
-const KEPT: usize = 1_024;
+const KEPT: usize = 256;
+/// The largest row that is told whole, roughly, in bytes; of a larger one only small values are (Realtime's own rule).
+const LARGEST: usize = 1 << 20;
+/// What a small value is, in bytes.
+const SMALL: usize = 64;
 
 /// What happened to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +66,19 @@ pub struct RowChange {
     pub readers: Readers,
 }
 
+/// A change as listeners get it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// The change.
+    pub change: RowChange,
+    /// Whether the row was too large, and only its small values are there.
+    pub cut: bool,
+}
+
 /// The way from the database to listeners.
 #[derive(Clone, Debug)]
 pub struct Changes {
-    sender: Sender<Arc<RowChange>>,
+    sender: Sender<Arc<Told>>,
 }
 
 impl Changes {
@@ -80,13 +93,54 @@ impl Changes {
     }
 
     /// Tells every listener, without waiting for any.
-    pub fn publish(&self, change: RowChange) {
+    pub fn publish(&self, mut change: RowChange) {
+        let cut = change.record.values().map(weight).sum::<usize>() > LARGEST;
+        if cut {
+            change.record.retain(|_, value| weight(value) <= SMALL);
+        }
         // An error says that nobody listens.
-        let _ = self.sender.send(Arc::new(change));
+        let _ = self.sender.send(Arc::new(Told { change, cut }));
     }
 
     /// Listens from now on.
-    pub fn listen(&self) -> Receiver<Arc<RowChange>> {
+    pub fn listen(&self) -> Receiver<Arc<Told>> {
         self.sender.subscribe()
+    }
+}
+
+/// Bytes that a value takes, roughly.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(all) => all.iter().map(|value| 8 + weight(value)).sum(),
+        Value::Object(all) => all.iter().map(|(key, value)| 8 + key.len() + weight(value)).sum(),
+        _ => 8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_large_row_is_told_in_part() {
+        let changes = Changes::new();
+        assert!(!changes.are_watched());
+        let mut listener = changes.listen();
+        let row = json!({"id": 1, "text": "x".repeat(LARGEST + 1)});
+        changes.publish(RowChange {
+            schema: "public".into(),
+            table: "items".into(),
+            kind: ChangeKind::Insert,
+            columns: [].into(),
+            record: row.as_object().cloned().unwrap(),
+            old_key: Map::new(),
+            committed: 0,
+            readers: Readers::Everybody,
+        });
+        let told = listener.try_recv().unwrap();
+        assert!(told.cut);
+        assert_eq!(Value::Object(told.change.record.clone()), json!({"id": 1}));
     }
 }

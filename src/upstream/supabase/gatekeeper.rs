@@ -1,4 +1,10 @@
 //! [`Gatekeeper`]: from a request's key and token to its [`Identity`], verified once and remembered.
+//!
+//! An app under test keeps keys of its own when it runs elsewhere, and they cannot be verified here without their
+//! secret. So by default every key passes: a JWT counts as the role that it names, any other word as the service's.
+//! What this project signed is verified nonetheless: a token that names the project's key (`kid`) or reference (`ref`)
+//! and does not verify is refused, and so is every expired one. With `keys = "own"`, keys by name or a `jwt-secret`
+//! nothing is taken at its word.
 
 use super::clock::WallClock;
 use super::errors::Refused;
@@ -224,5 +230,54 @@ fn number(claims: &Map<String, Value>, name: &'static str) -> Result<Option<u64>
         // `as` saturates, and a time before 1970 is as good as 1970.
         Some(Value::Number(number)) => Ok(Some(number.as_f64().unwrap_or(0.0) as u64)),
         Some(_) => Err(TokenError::ClaimType(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn gatekeeper(accept: KeyPolicy) -> Gatekeeper {
+        Gatekeeper::new(&KeysPlan { accept, ..KeysPlan::default() }, Seed(1), WallClock::start())
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let gatekeeper = gatekeeper(KeyPolicy::Any);
+        for n in 0..REMEMBERED + 10 {
+            let claims = URL_SAFE_NO_PAD.encode(json!({"sub": n}).to_string());
+            gatekeeper.token(&format!("e30.{claims}.")).unwrap();
+        }
+        assert_eq!(gatekeeper.known.read().unwrap().len(), 10);
+    }
+
+    #[test]
+    fn a_token_is_the_same_from_memory() {
+        let gatekeeper = gatekeeper(KeyPolicy::Own);
+        let token = gatekeeper.keys().sign(&json!({"sub": "u", "role": "authenticated", "session_id": "s"}));
+        let first = gatekeeper.token(&token).unwrap();
+        assert!(Arc::ptr_eq(&first, &gatekeeper.token(&token).unwrap()));
+        assert_eq!((first.role, first.user.as_deref(), first.verified), (Role::Authenticated, Some("u"), true));
+        // No part can be changed, and no algorithm avoids the check.
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let none = URL_SAFE_NO_PAD.encode(json!({"alg": "none"}).to_string());
+        let claims = message.split_once('.').unwrap().1;
+        for forged in [format!("{message}."), format!("{none}.{claims}."), format!("{none}.{claims}.{signature}")] {
+            assert!(matches!(gatekeeper.token(&forged), Err(TokenError::Signature | TokenError::NoKey)), "{forged}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_token_or_not(text in "\\PC{0,60}", header in "\\PC{0,30}", claims in "\\PC{0,30}", exp: f64) {
+            let gatekeeper = gatekeeper(KeyPolicy::Any);
+            let _ = gatekeeper.token(&text);
+            let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+            let _ = gatekeeper.token(&format!("{}.{}.{text}", part(&header), part(&claims)));
+            let claims = json!({"exp": exp, "role": text}).to_string();
+            let _ = gatekeeper.token(&format!("{}.{}.x", part("{\"alg\":\"HS256\"}"), part(&claims)));
+        }
     }
 }

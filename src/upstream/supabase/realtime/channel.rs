@@ -1,7 +1,7 @@
 //! [`Channel`]: a topic that a connection has joined, with the row changes it asked for.
 
 use super::filter::Filter;
-use crate::upstream::supabase::changes::{ChangeKind, Readers, RowChange};
+use crate::upstream::supabase::changes::{ChangeKind, Readers, RowChange, Told};
 use crate::upstream::supabase::identity::{Identity, Role};
 use crate::upstream::supabase::moment::Moment;
 use serde::Deserialize;
@@ -114,7 +114,8 @@ impl Channel {
     }
 
     /// What it is told of a change, if anything: the row as who joined may see it.
-    pub fn told(&self, change: &RowChange) -> Option<Value> {
+    pub fn told(&self, told: &Told) -> Option<Value> {
+        let Told { change, cut } = told;
         let wanting: Vec<&Subscription> =
             self.subscriptions.iter().filter(|subscription| subscription.wants(change)).collect();
         // Deletions are not held back by policies, and tell no more than the key.
@@ -132,7 +133,8 @@ impl Channel {
             .collect();
         let mut data = json!({
             "schema": change.schema, "table": change.table, "type": change.kind.name(), "columns": columns,
-            "commit_timestamp": Moment(change.committed / 1_000 * 1_000), "errors": null,
+            "commit_timestamp": Moment(change.committed / 1_000 * 1_000),
+            "errors": cut.then_some(["Error 413: Payload Too Large"]),
         });
         if change.kind != ChangeKind::Delete {
             let record = change.record.iter().filter(|(name, _)| shown(name));
@@ -195,9 +197,9 @@ mod tests {
         Channel::join(join, None, Arc::new(identity), || "key".into(), || 7).0
     }
 
-    fn change(kind: ChangeKind, readers: Readers) -> RowChange {
+    fn change(kind: ChangeKind, readers: Readers) -> Told {
         let object = |value: Value| value.as_object().cloned().unwrap();
-        RowChange {
+        let change = RowChange {
             schema: "public".into(),
             table: "items".into(),
             kind,
@@ -206,7 +208,8 @@ mod tests {
             old_key: if kind == ChangeKind::Insert { Map::new() } else { object(json!({"id": 1})) },
             committed: 1_700_000_000_123_456,
             readers,
-        }
+        };
+        Told { change, cut: false }
     }
 
     #[rstest]

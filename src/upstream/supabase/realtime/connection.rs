@@ -4,7 +4,7 @@ use super::channel::{Channel, Join};
 use super::frame::{Frame, Version, write_binary};
 use super::hub::{Cast, Hub};
 use crate::units::Seed;
-use crate::upstream::supabase::changes::{Changes, RowChange};
+use crate::upstream::supabase::changes::{Changes, Told};
 use crate::upstream::supabase::clock::WallClock;
 use crate::upstream::supabase::gatekeeper::Gatekeeper;
 use crate::upstream::supabase::identity::{Identity, TokenError};
@@ -23,8 +23,10 @@ use tokio_tungstenite::tungstenite::protocol::{Role as End, WebSocketConfig};
 
 /// A connection that sends nothing for so long is closed (Phoenix's default); clients send heartbeats every 25 s.
 const SILENCE: Duration = Duration::from_secs(60);
-/// The largest message.
-const LARGEST: usize = 4 << 20;
+/// The largest message. The real limits are 256 KB to 3 MB, by plan.
+const LARGEST: usize = 1 << 20;
+/// The largest thing that somebody present may tell of itself; it is kept as long as the connection.
+const LARGEST_META: usize = 64 << 10;
 /// Channels of one connection (a hosted project's limit).
 const MOST_CHANNELS: usize = 100;
 
@@ -243,6 +245,9 @@ impl Connection {
         let Some(channel) = self.channels.get(&frame.topic) else { return };
         let key = channel.presence_key.clone();
         match frame.payload.get("event").and_then(Value::as_str).map(str::to_ascii_lowercase).as_deref() {
+            Some("track") if frame.payload.to_string().len() > LARGEST_META => {
+                self.say(&frame.reply("error", json!({"reason": "Track message size exceeded"})));
+            }
             Some("track") => {
                 let mut meta = frame.payload.get("payload").and_then(Value::as_object).cloned().unwrap_or_default();
                 self.drawn += 1;
@@ -259,7 +264,7 @@ impl Connection {
         }
     }
 
-    fn changed(&mut self, change: &RowChange) {
+    fn changed(&mut self, change: &Told) {
         let told: Vec<Frame> = self
             .channels
             .iter()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
 /// Messages that a connection may be behind; the oldest are lost to one that falls further back.
-const KEPT: usize = 1_024;
+const KEPT: usize = 256;
 /// Keys that may be present in a channel.
 const MOST_PRESENT: usize = 10_000;
 

@@ -19,6 +19,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Messages of one request.
 const MOST_MESSAGES: usize = 1_000;
+/// The largest body of a request.
+const LARGEST: usize = 1 << 20;
 
 /// Realtime.
 pub struct Realtime {
@@ -79,6 +81,10 @@ impl Realtime {
             event: String,
             #[serde(default)]
             payload: Value,
+        }
+        if call.body.len() > LARGEST {
+            let body = json!({"message": "Payload size exceeds tenant limit"});
+            return Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &body);
         }
         let sent = match path.trim_matches('/').split_once("/events/") {
             Some((topic, event)) => {

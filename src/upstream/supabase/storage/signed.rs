@@ -6,7 +6,8 @@ use super::service::{Ask, Storage};
 use crate::upstream::answer::Answer;
 use http::StatusCode;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 /// How long a URL for an upload is good, in seconds.
@@ -14,11 +15,18 @@ const UPLOAD_LASTS: u64 = 7_200;
 /// What `encodeURI` leaves alone is not here.
 const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'?').add(b'#').add(b'%');
 
+/// A number of seconds. Python's client writes it as a text; the real service's validator takes that for a number.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u64, D::Error> {
+    let written = Value::deserialize(deserializer)?;
+    let number = written.as_u64().or_else(|| written.as_str()?.trim().parse().ok());
+    number.filter(|seconds| *seconds > 0).ok_or_else(|| D::Error::custom("no number of seconds"))
+}
+
 impl Storage {
     pub(super) fn sign_one(&self, ask: &Ask<'_>, place: &(String, String)) -> Result<Answer> {
         #[derive(Deserialize)]
         struct Wish {
-            #[serde(rename = "expiresIn")]
+            #[serde(rename = "expiresIn", deserialize_with = "seconds")]
             expires_in: u64,
         }
         let wish: Wish = ask.body()?;
@@ -31,7 +39,7 @@ impl Storage {
     pub(super) fn sign_many(&self, ask: &Ask<'_>, bucket: &str) -> Result<Answer> {
         #[derive(Deserialize)]
         struct Wish {
-            #[serde(rename = "expiresIn")]
+            #[serde(rename = "expiresIn", deserialize_with = "seconds")]
             expires_in: u64,
             paths: Vec<String>,
         }
