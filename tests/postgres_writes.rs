@@ -468,7 +468,7 @@ fn statement(random: &mut ChaCha8Rng) -> (Method, String, &'static str, String, 
             names.iter().map(|(name, _, values)| format!("\"{name}\": {}", pick(values))).collect();
         format!("{{{}}}", fields.join(", "))
     };
-    let all = format!("SELECT coalesce(json_agg(new), '[]')::text FROM (SELECT * FROM changed) new");
+    let all = "SELECT coalesce(json_agg(new), '[]')::text FROM (SELECT * FROM changed) new";
     match pick(&["insert", "insert", "batch", "upsert", "ignore", "update", "update", "delete"]).as_str() {
         "delete" => {
             let sql = format!("WITH changed AS (DELETE FROM {table} WHERE {wanted} RETURNING *) {all}");

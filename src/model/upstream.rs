@@ -40,6 +40,7 @@ impl UpstreamPlan {
 /// What an upstream is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a run has a handful of them")]
 pub enum UpstreamKind {
     /// The OpenAI mock.
     Openai(OpenaiPlan),

@@ -274,7 +274,7 @@ pub fn from_json(json: &str, element: &ColumnType, column: &str) -> Result<Array
         for item in items {
             let nested = item.get().starts_with('[') && !whole_json;
             // Whether a level holds elements or lists is settled by the first of them: later lists are elements' text.
-            if nested && elements.is_empty() || nested && shape.len() > depth + 1 {
+            if nested && (elements.is_empty() || shape.len() > depth + 1) {
                 level(item.get(), depth + 1, (kind, column), shape, elements)?;
             } else if shape.len() > depth + 1 {
                 return Err(malformed());

@@ -198,9 +198,9 @@ impl<'a> Reader<'a> {
             }
             return if word.contains(':') {
                 self.time_word(word, false)
-            } else if word.find(['-', '/']).is_some_and(|at| at > 0) {
-                self.date_word(word)
-            } else if word.len() >= 6 && word.bytes().all(|b| b.is_ascii_digit()) && self.date.is_none() {
+            } else if word.contains(['-', '/'])
+                || word.len() >= 6 && word.bytes().all(|b| b.is_ascii_digit()) && self.date.is_none()
+            {
                 self.date_word(word)
             } else {
                 let digits = word.bytes().take_while(u8::is_ascii_digit).count();

@@ -297,7 +297,7 @@ fn uuid(text: &str) -> Result<Uuid, SqlError> {
     let mut hyphen = true;
     for c in inside.chars() {
         match c {
-            '-' if !hyphen && digits.len() % 4 == 0 && digits.len() < 32 => hyphen = true,
+            '-' if !hyphen && digits.len().is_multiple_of(4) && digits.len() < 32 => hyphen = true,
             c if c.is_ascii_hexdigit() => {
                 digits.push(c);
                 hyphen = false;

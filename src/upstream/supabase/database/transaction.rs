@@ -401,7 +401,7 @@ impl<'a> Transaction<'a> {
                 let rows = self.table(&child)?.find_all_equal(&key.columns, &old);
                 for number in rows {
                     match action {
-                        Action::NoAction => {}
+                        Action::Wait => {}
                         Action::Restrict => return Err(self.still_referenced(&name, &before, &child, &key)),
                         Action::Cascade if after.is_none() => self.remove(&child, number)?,
                         Action::Cascade | Action::SetNull | Action::SetDefault => {
