@@ -3,7 +3,8 @@
 use super::cast;
 use super::expression::Expression;
 use super::grammar::ast::{Aggregate, Condition, Field, FieldItem, Item, OrderTerm, Query, RelationItem, Rows};
-use super::predicate::{Clause, Predicate, Scope, Unreadable};
+use super::operator::Clause;
+use super::predicate::{Predicate, Scope, Unreadable};
 use super::refusals;
 use super::relations::{self, Cardinality, Relation};
 use super::{aggregate, viewer::Viewer};

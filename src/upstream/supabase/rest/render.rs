@@ -460,11 +460,7 @@ fn write_key(out: &mut Vec<u8>, first: &mut bool, name: &str, style: Style) {
 }
 
 fn write_value(out: &mut Vec<u8>, value: &Value, style: Style) {
-    let needs_form = match value {
-        Value::Json(_) | Value::Array(_) => true,
-        Value::Float4(_) | Value::Float8(_) => true,
-        _ => false,
-    };
+    let needs_form = matches!(value, Value::Json(_) | Value::Array(_) | Value::Float4(_) | Value::Float8(_));
     if style == Style::Json || !needs_form {
         return value.write_json(out);
     }
