@@ -41,7 +41,7 @@ pub(super) fn resolve(
             .help("it names the report's folder: no slashes");
     }
     let target = resolve_target::target(out, world, file.target.as_ref(), &file.allow_hosts);
-    let upstreams = resolve_upstreams::upstreams(out, file.upstreams.as_ref(), &target, folder);
+    let upstreams = resolve_upstreams::upstreams(out, file.upstreams.as_ref(), &target, folder, world);
     if let Some(written) = &file.target {
         resolve_upstreams::check_names(out, written.get_ref(), &upstreams);
     }

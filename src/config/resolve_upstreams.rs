@@ -1,9 +1,12 @@
 //! What the app talks to: [`UpstreamPlan`].
 
 use super::collector::Collector;
+use super::request::World;
 use super::resolve_faults;
 use super::resolve_seed;
+use super::resolve_supabase;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamsFile};
+use super::supabase_file::ServicesFile;
 use super::template;
 use crate::model::fault::{Delay, DelayShape};
 use crate::model::plan::TargetPlan;
@@ -22,6 +25,7 @@ pub(super) fn upstreams(
     written: Option<&Spanned<UpstreamsFile>>,
     target: &TargetPlan,
     folder: Option<&Path>,
+    world: &World<'_>,
 ) -> Vec<UpstreamPlan> {
     let by_url = matches!(target, TargetPlan::Url { .. });
     let Some(written) = written else {
@@ -54,16 +58,20 @@ pub(super) fn upstreams(
         let supabase: &SupabaseFile = supabase.get_ref();
         let latency = supabase.latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
         let seed = supabase.seed.as_ref().map(|seed| resolve_seed::seed(out, seed, folder)).unwrap_or_default();
+        let mut plan = SupabasePlan { seed: seed.auth, seed_files: seed.files, latency, ..SupabasePlan::default() };
+        let services = ServicesFile {
+            keys: supabase.keys.as_ref(),
+            jwt_secret: supabase.jwt_secret.as_ref(),
+            auth: supabase.auth.as_ref(),
+            buckets: &supabase.buckets,
+            edge_functions: &supabase.edge_functions,
+        };
+        resolve_supabase::services(out, world, &services, folder, &mut plan);
         let at = Address { listen: supabase.listen.as_ref(), fixed: supabase.fixed, span };
         let listen = address(out, "supabase", &at, by_url, &mut taken);
         all.push(UpstreamPlan {
             name: "supabase".to_owned(),
-            kind: UpstreamKind::Supabase(SupabasePlan {
-                seed: seed.auth,
-                seed_files: seed.files,
-                latency,
-                ..SupabasePlan::default()
-            }),
+            kind: UpstreamKind::Supabase(plan),
             listen,
             tls: supabase.tls,
         });

@@ -2,6 +2,7 @@
 //! missing or wrong is found, all of it, when it is resolved. Defaults stand at the keys.
 
 use super::fault_profile_file::DelayFile;
+use super::supabase_file::{AuthFile, BucketFile, EdgeFunctionFile};
 use super::value::{Node, OneOrMany, Quantity};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -107,6 +108,15 @@ pub(super) struct SupabaseFile {
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// Files that the database begins with: SQL, JSON, CSV.
     pub(super) seed: Option<Spanned<OneOrMany<String>>>,
+    /// Which keys are taken: `"any"` if absent.
+    pub(super) keys: Option<Spanned<Node>>,
+    pub(super) jwt_secret: Option<Spanned<String>>,
+    pub(super) auth: Option<AuthFile>,
+    /// Buckets of Storage.
+    #[serde(default)]
+    pub(super) buckets: Table<BucketFile>,
+    #[serde(default)]
+    pub(super) edge_functions: Table<EdgeFunctionFile>,
 }
 
 /// `upstreams.stub.NAME`

@@ -1,8 +1,8 @@
 //! The parts of the Supabase mock's plan that are about who may call it, and its services beside the database:
-//! [`KeysPlan`], [`AuthPlan`].
+//! [`KeysPlan`], [`AuthPlan`], [`BucketPlan`], [`FunctionPlan`].
 
 use super::secret::Secret;
-use crate::units::Span;
+use crate::units::{ByteSize, Span};
 use serde::{Deserialize, Serialize};
 
 /// Which API keys and tokens the gateway takes.
@@ -88,5 +88,50 @@ impl Default for AuthPlan {
             site_url: "http://localhost:3000".to_owned(),
             id_token_providers: Vec::new(),
         }
+    }
+}
+
+/// A bucket of Storage that is there from the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BucketPlan {
+    /// Whether everybody may read its objects.
+    pub public: bool,
+    /// Whom its policies let read and write, beside the service.
+    pub access: BucketAccess,
+    /// The most bytes that an object may have.
+    pub file_size_limit: Option<ByteSize>,
+    /// The types that objects may have; all if empty.
+    pub allowed_mime_types: Vec<String>,
+}
+
+/// Whom a bucket's policies let read and write, beside the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BucketAccess {
+    /// Nobody: there are no policies, as in a new project.
+    #[default]
+    Service,
+    /// Users who signed in.
+    Users,
+    /// Everybody with a key.
+    Everybody,
+}
+
+/// What an edge function answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FunctionPlan {
+    /// The status.
+    pub status: u16,
+    /// The body as JSON; a text is sent as plain text.
+    pub body: serde_json::Value,
+    /// Whether the gateway wants a token of the project first (`verify_jwt`).
+    pub verify_jwt: bool,
+}
+
+impl Default for FunctionPlan {
+    fn default() -> Self {
+        Self { status: 200, body: serde_json::Value::Object(serde_json::Map::new()), verify_jwt: true }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fault::Delay;
 use super::function::FunctionPlan;
-use super::supabase::{AuthPlan, KeysPlan};
+use super::supabase::{AuthPlan, BucketPlan, FunctionPlan as EdgeFunctionPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,6 +32,7 @@ impl UpstreamPlan {
 /// What an upstream is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a run has a handful of them")]
 pub enum UpstreamKind {
     /// The OpenAI mock.
     Openai(OpenaiPlan),
@@ -124,6 +125,10 @@ pub struct SupabasePlan {
     pub keys: KeysPlan,
     /// How auth behaves.
     pub auth: AuthPlan,
+    /// Buckets of storage: name → bucket.
+    pub buckets: BTreeMap<String, BucketPlan>,
+    /// Edge functions: name → what it answers.
+    pub edge_functions: BTreeMap<String, EdgeFunctionPlan>,
 }
 
 /// A file that a database begins with.

@@ -19,6 +19,7 @@ mod bad_files;
 mod command_line;
 mod own_files;
 mod shipped_files;
+mod supabase;
 
 type Env = fn(&str) -> Option<String>;
 

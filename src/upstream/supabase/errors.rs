@@ -1,7 +1,7 @@
-//! PostgREST's error envelope, the gateway's, and the catalogue of errors that a fault can ask for.
+//! PostgREST's error envelope, the gateway's, and PostgREST's part of the catalogue of errors that a fault can ask for.
 
 use crate::upstream::answer::Answer;
-use crate::upstream::catalogue::{ProviderError, names};
+use crate::upstream::catalogue::ProviderError;
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -94,6 +94,13 @@ pub fn refused(refused: Refused) -> Answer {
     }
 }
 
+/// The answer to GraphQL, as of a project whose extension for it is off.
+pub fn no_graphql() -> Answer {
+    let message = "Could not find the function graphql_public.graphql in the schema cache";
+    let warning = "the Supabase mock has no GraphQL".to_owned();
+    PgError::new(StatusCode::NOT_FOUND, "PGRST202", message).answer().warned(Some(warning))
+}
+
 /// The gateway's answer to a path that no service has.
 pub fn no_route() -> Answer {
     Answer::json(StatusCode::NOT_FOUND, &json!({"message": "no Route matched with those values"}))
@@ -116,31 +123,9 @@ macro_rules! postgrest {
     };
 }
 
-macro_rules! cloudflare {
-    ($name:literal, $status:literal, $title:literal) => {
-        ProviderError {
-            name: $name,
-            status: $status,
-            content_type: "text/html; charset=UTF-8",
-            headers: &[("server", "cloudflare"), ("cache-control", "private, max-age=0, no-store")],
-            body: concat!(
-                "<!DOCTYPE html>\n<html lang=\"en-US\">\n<head>\n<title>supabase.co | ",
-                $status,
-                ": ",
-                $title,
-                "</title>\n<meta charset=\"UTF-8\" />\n</head>\n<body>\n<div id=\"cf-wrapper\">\n<h1>\n<span>",
-                $title,
-                "</span>\n<span>Error code ",
-                $status,
-                "</span>\n</h1>\n</div>\n</body>\n</html>\n"
-            ),
-        }
-    };
-}
-
-/// The catalogue: PostgREST's codes and SQLSTATEs with the statuses that its source maps them to, and what the
-/// gateway in front of it answers (public reports). Of several errors with one status, the first stands for it.
-pub const CATALOGUE: [ProviderError; 14] = [
+/// PostgREST's part of the catalogue: its codes and SQLSTATEs with the statuses that its source maps them to. Of several
+/// errors with one status, the first stands for it.
+pub const CATALOGUE: [ProviderError; 9] = [
     postgrest!("PGRST000", 503, [RETRY], "Database connection error. Retrying the connection."),
     postgrest!("PGRST001", 503, [RETRY], "Database client error. Retrying the connection."),
     postgrest!("PGRST002", 503, [RETRY], "Could not query the database for the schema cache. Retrying."),
@@ -165,32 +150,4 @@ pub const CATALOGUE: [ProviderError; 14] = [
         "duplicate key value violates unique constraint \\\"{table}_pkey\\\"",
         "\"Key (id)=(1) already exists.\""
     ),
-    cloudflare!("gateway_520", 520, "Web server is returning an unknown error"),
-    cloudflare!("gateway_522", 522, "Connection timed out"),
-    ProviderError {
-        name: "upstream_connect_error",
-        status: 503,
-        content_type: "text/plain",
-        headers: &[RETRY],
-        body: "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
-    },
-    ProviderError {
-        name: "project_paused",
-        status: 540,
-        content_type: "application/json",
-        headers: &[],
-        body: r#"{"message":"Project paused"}"#,
-    },
-    ProviderError {
-        name: "invalid_api_key",
-        status: 401,
-        content_type: "application/json",
-        headers: &[],
-        body: r#"{"message":"Invalid API key","hint":"Double check your Supabase `anon` or `service_role` API key."}"#,
-    },
 ];
-
-const NAMES: [&str; CATALOGUE.len()] = names(&CATALOGUE);
-
-/// The names of the catalogue.
-pub static ERROR_NAMES: &[&str] = &NAMES;

@@ -26,6 +26,7 @@ pub struct ProjectKeys {
     /// The project's reference, which issued keys carry as `ref`.
     pub reference: String,
     users: Signer,
+    signing: EncodingKey,
     shared: DecodingKey,
 }
 
@@ -57,6 +58,7 @@ impl ProjectKeys {
             secret: given(&plan.secret).unwrap_or_else(|| opaque_key("sb_secret_", seed)),
             shared: DecodingKey::from_secret(jwt_secret.as_bytes()),
             users,
+            signing: shared,
             jwt_secret,
             reference,
         }
@@ -66,6 +68,11 @@ impl ProjectKeys {
     pub fn sign(&self, claims: &impl Serialize) -> String {
         // Our own claims serialise, and the key was made for the header's algorithm.
         jsonwebtoken::encode(&self.users.header, claims, &self.users.key).unwrap_or_default()
+    }
+
+    /// A token with these claims by the shared secret, as Storage signs its URLs.
+    pub fn sign_with_secret(&self, claims: &impl Serialize) -> String {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing).unwrap_or_default()
     }
 
     /// The name of the key that signs users' tokens, which they carry in their header.

@@ -4,21 +4,28 @@ use super::auth::Auth;
 use super::changes::Changes;
 use super::clock::WallClock;
 use super::database::seed::SeedError;
-use super::errors::{self, CATALOGUE};
+use super::errors;
+use super::failures;
+use super::functions::Functions;
 use super::gatekeeper::Gatekeeper;
 use super::gateway::{self, Service};
-use super::identity::Role;
+use super::identity::{Identity, Role};
 use super::postgrest::Postgrest;
+use super::realtime::Realtime;
+use super::storage::{Storage, StorageError};
 use crate::fault::draw_delay;
 use crate::model::fault::Delay;
 use crate::model::upstream::{Services, SupabasePlan};
 use crate::units::{Offset, Seed};
 use crate::upstream::answer::{Answer, Call, Mock, Write};
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 const REST: &str = "/rest/v1";
+/// What readers of a run must know about tokens that the mock could not check.
+const UNVERIFIED: &str = "the Supabase mock took users' tokens of another project at their word; with its \
+                          `jwt-secret` it checks them";
 /// The table of the seed whose rows are users of Auth.
 const USERS: &str = "auth.users";
 
@@ -28,8 +35,10 @@ pub struct Supabase {
     seed: Seed,
     gatekeeper: Arc<Gatekeeper>,
     auth: Auth,
+    storage: Storage,
+    functions: Functions,
+    realtime: Realtime,
     rest: Postgrest,
-    changes: Changes,
 }
 
 impl Supabase {
@@ -43,9 +52,12 @@ impl Supabase {
         let seed = seed.derive("supabase");
         let users = plan.seed.get(USERS).map_or(&[][..], Vec::as_slice);
         let auth = Auth::new(&plan.auth, users, Arc::clone(&gatekeeper), seed, clock, origin);
+        let storage = Storage::new(&plan.buckets, Arc::clone(&gatekeeper), seed, clock);
+        let functions = Functions::new(&plan.edge_functions);
         let changes = Changes::new();
         let (rest, warnings) = Postgrest::new(plan, seed, clock, changes.clone())?;
-        Ok((Self { latency: plan.latency, gatekeeper, auth, rest, changes, seed }, warnings))
+        let realtime = Realtime::new(Arc::clone(&gatekeeper), changes, seed, clock);
+        Ok((Self { latency: plan.latency, gatekeeper, auth, storage, functions, realtime, rest, seed }, warnings))
     }
 
     fn route(&self, call: &Call<'_>, service: Option<(Service, &str)>) -> Answer {
@@ -57,6 +69,16 @@ impl Supabase {
             (Service::RestAdmin, "live" | "ready") => return Answer::empty(StatusCode::OK),
             (Service::RestAdmin, _) => return errors::no_route(),
             (Service::Auth, path) if Auth::is_open(path) => return self.auth.answer(path, call, ""),
+            (Service::Storage, path) if Storage::is_open(path) => {
+                let key = self.gatekeeper.admit(call).ok();
+                let identity = key.and_then(|key| self.gatekeeper.identify(call, &key).ok());
+                let nobody = Identity::of(Role::Anon);
+                return self.storage.answer(path, call, identity.as_deref().unwrap_or(&nobody));
+            }
+            (Service::Functions, path) => {
+                let key = self.gatekeeper.admit(call).unwrap_or_default();
+                return self.functions.answer(path, call, self.gatekeeper.identify(call, &key).map(|_| ()));
+            }
             _ => {}
         }
         let key = match self.gatekeeper.admit(call) {
@@ -65,12 +87,32 @@ impl Supabase {
         };
         match service {
             Service::Rest => match self.gatekeeper.identify(call, &key) {
-                Ok(identity) => self.rest.answer(path, call, &identity),
+                Ok(identity) => {
+                    let mut answer = self.rest.answer(path, call, &identity);
+                    if !identity.verified && identity.user.is_some() && answer.warning.is_none() {
+                        answer.warning = Some(UNVERIFIED.to_owned());
+                    }
+                    answer
+                }
                 Err(error) => error.rest_answer(),
             },
             Service::Auth => self.auth.answer(path, call, &key),
+            Service::Storage => match self.gatekeeper.identify(call, &key) {
+                Ok(identity) => self.storage.answer(path, call, &identity),
+                Err(error) => StorageError::token(&error).answer(),
+            },
+            Service::Realtime => self.realtime.answer(path, call, self.gatekeeper.identify(call, &key)),
+            Service::Graphql => errors::no_graphql(),
             _ => errors::no_route(),
         }
+    }
+
+    /// PostgREST forbids nobody in particular with 401, and somebody with 403.
+    fn for_caller(&self, mut answer: Answer, name: &str, call: &Call<'_>) -> Answer {
+        if name == "42501" && !self.is_signed_in(call) {
+            answer.status = StatusCode::UNAUTHORIZED;
+        }
+        answer
     }
 
     /// Whether the caller is somebody: its role is not the anonymous one.
@@ -78,6 +120,12 @@ impl Supabase {
         let identity = self.gatekeeper.admit(call).ok().and_then(|key| self.gatekeeper.identify(call, &key).ok());
         identity.is_some_and(|identity| identity.role != Role::Anon)
     }
+}
+
+/// The table that a request names.
+fn table_of(call: &Call<'_>) -> String {
+    let path = call.path.strip_prefix(REST).map_or("", |path| path.trim_start_matches('/'));
+    path.chars().take(63).collect()
 }
 
 impl Mock for Supabase {
@@ -94,25 +142,16 @@ impl Mock for Supabase {
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
-        let error = CATALOGUE.iter().find(|error| error.name == name)?;
-        let table = call.path.strip_prefix(REST).map_or("", |path| path.trim_start_matches('/'));
-        let table: String = table.chars().take(63).collect();
-        let mut answer = error.answer(&[("table", &table)]);
-        if name == "42501" && !self.is_signed_in(call) {
-            answer.status = StatusCode::UNAUTHORIZED;
-        }
-        Some(answer)
+        failures::named(name, call, &table_of(call)).map(|answer| self.for_caller(answer, name, call))
     }
 
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer {
-        let listed = CATALOGUE.iter().find(|error| error.status == status.as_u16());
-        listed
-            .and_then(|error| self.named_error(error.name, call))
-            .unwrap_or_else(|| Answer::json(status, &json!({"message": status.canonical_reason().unwrap_or("error")})))
+        let service = Service::of(call.path).map(|(service, _)| service);
+        failures::of_status(status, service, call, &table_of(call))
     }
 
     fn too_large(&self) -> Answer {
-        Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &json!({"message": "Request size limit exceeded"}))
+        Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &serde_json::json!({"message": "Request size limit exceeded"}))
     }
 
     fn acknowledge(&self, writes: Vec<Write>, at: Option<Offset>) {
@@ -122,6 +161,7 @@ impl Mock for Supabase {
     fn state(&self) -> Value {
         let mut state = self.rest.state();
         state["auth"] = self.auth.state();
+        state["storage"] = self.storage.state();
         state
     }
 

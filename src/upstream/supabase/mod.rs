@@ -2,8 +2,8 @@
 //!
 //! `mock` is the gateway and routes; `gatekeeper` tells by `keys` and `clock` with which `identity` a request comes;
 //! `postgrest` is PostgREST: it hands requests to `rest`, which reads them and carries them out on the `database`, and
-//! keeps the `ledger` of acknowledged writes; `changes` tells listeners of them. `auth` is Auth. `errors` holds
-//! PostgREST's envelope and the catalogue.
+//! keeps the `ledger` of acknowledged writes; `changes` tells listeners of them. `auth`, `storage`, `functions` and
+//! `realtime` are the other services. `errors` holds PostgREST's envelope, `failures` the catalogue of all services.
 //!
 //! Where no schema is declared, the database takes tables as they come: the first write makes a table, a table that
 //! was never written reads as empty, and a column that no row has reads as null. The real thing would answer PGRST205
@@ -14,6 +14,8 @@ mod changes;
 mod clock;
 mod database;
 mod errors;
+mod failures;
+mod functions;
 mod gatekeeper;
 mod gateway;
 mod identity;
@@ -22,9 +24,11 @@ mod ledger;
 mod mock;
 mod moment;
 mod postgrest;
+mod realtime;
 mod rest;
+mod storage;
 
 pub use database::seed::SeedError;
-pub use errors::ERROR_NAMES;
+pub use failures::ERROR_NAMES;
 pub use keys::ProjectKeys;
 pub use mock::Supabase;

@@ -127,7 +127,7 @@ impl Postgrest {
 
     /// Tells listeners of row changes.
     fn publish(&self, store: &Store, changes: &[Change], now: i64) {
-        let mut columns: BTreeMap<&TableName, Arc<[(Box<str>, Box<str>)]>> = BTreeMap::new();
+        let mut columns = BTreeMap::<&TableName, Arc<[_]>>::new();
         for change in changes {
             let Some(table) = store.named(&change.table) else { continue };
             let columns = columns.entry(&change.table).or_insert_with(|| {

@@ -20,4 +20,5 @@ mod service;
 mod session;
 mod user;
 
+pub use error::AuthError;
 pub use service::Auth;

@@ -337,7 +337,7 @@ fn foreign_key(
     line: usize,
 ) -> DraftForeignKey {
     let action = |action: &Option<ast::ReferentialAction>| match action {
-        None | Some(ast::ReferentialAction::NoAction) => Action::NoAction,
+        None | Some(ast::ReferentialAction::NoAction) => Action::Wait,
         Some(ast::ReferentialAction::Restrict) => Action::Restrict,
         Some(ast::ReferentialAction::Cascade) => Action::Cascade,
         Some(ast::ReferentialAction::SetNull) => Action::SetNull,

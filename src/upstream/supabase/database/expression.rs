@@ -10,7 +10,7 @@ use super::types::ColumnType;
 use super::value::{Array, Value};
 use super::volatile::Volatile;
 use crate::upstream::supabase::identity::Identity;
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, Zero as _};
 use regex::Regex;
 use std::cmp::Ordering;
 
@@ -353,7 +353,7 @@ fn numeric_arithmetic(operator: Operator, left: &Value, right: &Value) -> Result
     let (Some(left), Some(right)) = (exact(left), exact(right)) else {
         return Ok(Value::Numeric(Box::new(Numeric::NaN)));
     };
-    let zero = right == BigDecimal::from(0);
+    let zero = right.is_zero();
     let result = match operator {
         Operator::Plus => left + right,
         Operator::Minus => left - right,

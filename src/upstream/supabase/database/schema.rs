@@ -79,9 +79,9 @@ pub struct UniqueKey {
 /// What happens to rows that point at a row that goes, or whose key changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Action {
-    /// It is refused at the end of the statement.
+    /// It is refused at the end of the statement (`NO ACTION`).
     #[default]
-    NoAction,
+    Wait,
     /// It is refused at once.
     Restrict,
     /// They go too, or change too.

@@ -159,7 +159,7 @@ fn first(text: &str) -> Option<u8> {
     text.bytes().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
 }
 
-fn bounded<'b, T>(rows: &'b [T]) -> Result<&'b [T], PgError> {
+fn bounded<T>(rows: &[T]) -> Result<&[T], PgError> {
     if rows.len() > MOST_ROWS { Err(too_many()) } else { Ok(rows) }
 }
 
