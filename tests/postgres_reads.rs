@@ -170,7 +170,19 @@ fn same(kind: Kind, expected: &Said, met: &Said) -> bool {
             Said::Refusal { code: own, message: own_message, .. },
         ) if code.starts_with("22") => {
             let what = |message: &str| message.split(": \"").next().map(str::to_owned);
-            code == own && what(message) == what(own_message)
+            code == own && (code == "22023" || what(message) == what(own_message))
+        }
+        // Which of two mistakes in patterns is told is the planner's choice.
+        (_, Said::Refusal { code, .. }, Said::Refusal { code: own, .. })
+            if ["2201B", "42601"].contains(&code.as_str()) && ["2201B", "42601"].contains(&own.as_str()) =>
+        {
+            true
+        }
+        // What the mock cannot do it says in its own words.
+        (_, Said::Refusal { code, .. }, Said::Refusal { code: own, details: Some(own_details), .. })
+            if own_details.starts_with("firedrill") =>
+        {
+            code == own
         }
         // Whether rows are looked at that nobody gets to see is the planner's choice.
         (Kind::Embeds, Said::Refusal { code, .. }, _) if code == "22025" => true,

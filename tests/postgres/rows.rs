@@ -38,7 +38,7 @@ pub fn values(column: &str) -> &'static [&'static str] {
             "a,b",
             "a\"b",
             "a\\b",
-            "50%",
+            "x%y",
             "a_c",
             "the cats sat",
             "Fat rats",

@@ -7,16 +7,25 @@ use crate::upstream::supabase::database::types::ColumnType;
 use crate::upstream::supabase::database::value::Value;
 use crate::upstream::supabase::errors::PgError;
 
-/// The type of a name in `::name`, for a value of type `from`.
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// The type of a name in `::name`.
 ///
 /// # Errors
-/// 42704 for an unknown type, 42846 if there is no such cast.
-pub fn target(store: &Store, from: &ColumnType, name: &str) -> Result<ColumnType, PgError> {
-    let to = ColumnType::from_name(name, &[]).or_else(|| enumeration(store, name)).ok_or_else(|| {
+/// 42704 for an unknown type.
+pub fn named(store: &Store, name: &str) -> Result<ColumnType, PgError> {
+    ColumnType::from_name(name, &[]).or_else(|| enumeration(store, name)).ok_or_else(|| {
         refusals::sql(SqlError::new("42704", format!("type \"{}\" does not exist", name.to_lowercase())))
-    })?;
-    if exists(from, &to) {
-        return Ok(to);
+    })
+}
+
+/// Whether a value of one type can be cast to another.
+///
+/// # Errors
+/// 42846 if not.
+pub fn check(from: &ColumnType, to: &ColumnType) -> Result<(), PgError> {
+    if exists(from, to) {
+        return Ok(());
     }
     let message = format!("cannot cast type {} to {}", from.name(), to.name());
     Err(refusals::sql(SqlError::new("42846", message)))
@@ -82,6 +91,9 @@ pub fn cast(value: &Value, to: &ColumnType) -> Result<Value, PgError> {
             }
             Ok(Value::Array(array))
         }
+        (Value::Float4(number), ColumnType::Float8) => Ok(Value::Float8(f64::from(*number))),
+        // What is left of the day.
+        (Value::Interval(interval), ColumnType::Time(_)) => Ok(Value::Time(interval.micros.rem_euclid(DAY_MICROS))),
         // Only into texts does `character(n)` go without the spaces that fill it.
         (Value::Char(text), to) if !to.is_text() => to.parse(text).map_err(refusals::sql),
         (value, to) => to.cast(value).map_err(refusals::sql),

@@ -3,7 +3,8 @@
 use super::cast;
 use super::expression::Expression;
 use super::grammar::ast::{Aggregate, Condition, Field, FieldItem, Item, OrderTerm, Query, RelationItem, Rows};
-use super::predicate::{Clause, Predicate, Scope, Unreadable};
+use super::operator::Clause;
+use super::predicate::{Predicate, Scope, Unreadable};
 use super::refusals;
 use super::relations::{self, Cardinality, Relation};
 use super::{aggregate, viewer::Viewer};
@@ -327,9 +328,16 @@ fn field_output(context: Context<'_>, table: &TableDef, alias: &str, item: &Fiel
         let message = "Use of aggregate functions is not allowed";
         return Err(PgError::new(StatusCode::BAD_REQUEST, "PGRST123", message));
     }
+    // The types of casts are looked up from the outside in, before what is cast.
+    let typed = |name: &Option<String>| name.as_ref().map(|name| cast::named(context.store, name)).transpose();
+    let (outer, inner) = (typed(&item.aggregate_cast)?, typed(&item.cast)?);
+    let checked = |from: &ColumnType, to: Option<ColumnType>| match to {
+        Some(to) => cast::check(from, &to).map(|()| Some(to)),
+        None => Ok(None),
+    };
     let star = item.field.name == "*" && item.field.path.is_empty();
     if let (true, Some(function)) = (star, item.aggregate) {
-        let cast = result_cast(context, &ColumnType::Int8, item)?;
+        let cast = checked(&ColumnType::Int8, outer)?;
         return Ok(Output::Aggregate {
             name: named(function.name()),
             function,
@@ -342,29 +350,21 @@ fn field_output(context: Context<'_>, table: &TableDef, alias: &str, item: &Fiel
         return Ok(Output::Star);
     }
     // `rel(count)`: PostgreSQL takes a column that is none for a function of the row.
-    if item.field.name == "count"
-        && item.field.path.is_empty()
-        && item.aggregate.is_none()
-        && table.column("count").is_none()
-    {
-        let kind = ColumnType::Int8;
-        let cast = item.cast.as_ref().map(|cast| cast::target(context.store, &kind, cast)).transpose()?;
+    let plain = item.field.path.is_empty() && item.aggregate.is_none();
+    if item.field.name == "count" && plain && table.column("count").is_none() {
+        let cast = checked(&ColumnType::Int8, inner)?;
         let function = Aggregate::Count;
         return Ok(Output::Aggregate { name: named("count"), function, argument: None, cast, functional: true });
     }
     let value = Expression::new(table, alias, &item.field)?;
-    let cast = item.cast.as_ref().map(|cast| cast::target(context.store, value.kind(), cast)).transpose()?;
+    let cast = checked(value.kind(), inner)?;
     let Some(function) = item.aggregate else {
         return Ok(Output::Field { name: named(output_name(&item.field)), value, cast });
     };
     let kind = aggregate::result(function, cast.as_ref().unwrap_or(value.kind()))?;
-    let result_cast = result_cast(context, &kind, item)?;
+    let result_cast = checked(&kind, outer)?;
     let argument = Some((value, cast));
     Ok(Output::Aggregate { name: named(function.name()), function, argument, cast: result_cast, functional: false })
-}
-
-fn result_cast(context: Context<'_>, kind: &ColumnType, item: &FieldItem) -> Result<Option<ColumnType>, PgError> {
-    item.aggregate_cast.as_ref().map(|cast| cast::target(context.store, kind, cast)).transpose()
 }
 
 /// What a field without an alias is called: the last key on its way, or else the column.
