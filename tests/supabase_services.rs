@@ -3,7 +3,7 @@
 
 use firedrill::fault::Engine;
 use firedrill::model::event::EventSink;
-use firedrill::model::supabase::{BucketAccess, BucketPlan, FunctionPlan};
+use firedrill::model::supabase::{BucketAccess, BucketPlan, EdgeFunctionPlan};
 use firedrill::model::upstream::{SupabasePlan, UpstreamKind, UpstreamPlan};
 use firedrill::units::{ByteSize, Seed};
 use firedrill::upstream::Upstreams;
@@ -67,8 +67,8 @@ impl Project {
             ("users".to_owned(), bucket(false, BucketAccess::Users)),
             ("small".to_owned(), small),
         ]);
-        let echo = FunctionPlan { body: json!({"hello": "world"}), ..FunctionPlan::default() };
-        let open = FunctionPlan { status: 418, body: json!("short and stout"), verify_jwt: false };
+        let echo = EdgeFunctionPlan { body: json!({"hello": "world"}), ..EdgeFunctionPlan::default() };
+        let open = EdgeFunctionPlan { status: 418, body: json!("short and stout"), verify_jwt: false };
         let edge_functions = BTreeMap::from([("hello".to_owned(), echo), ("teapot".to_owned(), open)]);
         Self::with(SupabasePlan { buckets, edge_functions, ..SupabasePlan::default() }).await
     }

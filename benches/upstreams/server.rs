@@ -59,11 +59,11 @@ fn answer_of(length: u64) -> Bytes {
 }
 
 async fn bare(answer: Bytes) {
-    let json = [(CONTENT_TYPE, "application/json")];
+    let json = || [(CONTENT_TYPE, "application/json")];
     let (to_get, to_post) = (answer.clone(), answer);
     let app = Router::new()
-        .route("/rest/v1/items", get(move || async move { (json, to_get) }))
-        .route("/v1/chat/completions", post(move |_body: Bytes| async move { (json, to_post) }));
+        .route("/rest/v1/items", get(move || async move { (json(), to_get) }))
+        .route("/v1/chat/completions", post(move |_body: Bytes| async move { (json(), to_post) }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     listening(listener.local_addr().unwrap());
     let served =
@@ -100,7 +100,7 @@ async fn ours(plan: UpstreamPlan) {
 fn openai(token_gap: Option<Duration>) -> UpstreamPlan {
     let pace = token_gap.map(|gap| {
         let token_gap = Delay { mean: Span(gap), ..Delay::default() };
-        PacePlan { every: ModelPace { token_gap, ..ModelPace::default() }, ..PacePlan::default() }
+        Box::new(PacePlan { every: ModelPace { token_gap, ..ModelPace::default() }, ..PacePlan::default() })
     });
     // Long enough for a stream of a minute at any rate; a plain answer is cut by `max_tokens` to the length asked for.
     let text = "the quick brown fox jumps over the lazy dog ".repeat(400);

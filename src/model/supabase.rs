@@ -1,5 +1,5 @@
 //! The parts of the Supabase mock's plan that are about who may call it, and its services beside the database:
-//! [`KeysPlan`], [`AuthPlan`], [`BucketPlan`], [`FunctionPlan`].
+//! [`KeysPlan`], [`AuthPlan`], [`BucketPlan`], [`EdgeFunctionPlan`].
 
 use super::secret::Secret;
 use crate::units::{ByteSize, Span};
@@ -121,7 +121,7 @@ pub enum BucketAccess {
 /// What an edge function answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct FunctionPlan {
+pub struct EdgeFunctionPlan {
     /// The status.
     pub status: u16,
     /// The body as JSON; a text is sent as plain text.
@@ -130,7 +130,7 @@ pub struct FunctionPlan {
     pub verify_jwt: bool,
 }
 
-impl Default for FunctionPlan {
+impl Default for EdgeFunctionPlan {
     fn default() -> Self {
         Self { status: 200, body: serde_json::Value::Object(serde_json::Map::new()), verify_jwt: true }
     }

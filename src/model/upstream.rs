@@ -7,7 +7,7 @@ use super::limits::LimitsPlan;
 use super::pace::PacePlan;
 use super::secret::Secret;
 use super::source::SourcePlan;
-use super::supabase::{self, AuthPlan, BucketPlan, KeysPlan};
+use super::supabase::{AuthPlan, BucketPlan, EdgeFunctionPlan, KeysPlan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -144,7 +144,7 @@ pub struct SupabasePlan {
     /// Buckets of storage: name → bucket.
     pub buckets: BTreeMap<String, BucketPlan>,
     /// Edge functions: name → what it answers.
-    pub edge_functions: BTreeMap<String, supabase::FunctionPlan>,
+    pub edge_functions: BTreeMap<String, EdgeFunctionPlan>,
 }
 
 /// A file that a database begins with.

@@ -28,14 +28,6 @@ use tokio_util::sync::DropGuard;
 /// Why the upstreams could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// The files that a database begins with are wrong.
-    #[error("upstream `{upstream}` cannot load its seed; {problem}")]
-    Seed {
-        /// Which upstream.
-        upstream: String,
-        /// What is wrong, with file and line.
-        problem: String,
-    },
     /// Its answers cannot come from where they shall.
     #[error("upstream `{upstream}` has nothing to answer from: {reason}")]
     Source {
@@ -43,6 +35,14 @@ pub enum UpstreamError {
         upstream: String,
         /// Why.
         reason: String,
+    },
+    /// The files that a database begins with are wrong.
+    #[error("upstream `{upstream}` cannot load its seed; {problem}")]
+    Seed {
+        /// Which upstream.
+        upstream: String,
+        /// What is wrong, with file and line.
+        problem: String,
     },
     /// An address could not be bound.
     #[error("upstream `{upstream}` cannot listen on {address}; {}", remedy(.source))]
@@ -152,8 +152,8 @@ impl Upstreams {
         let clock = Arc::clone(&shared.clock);
         let mut listening = Vec::with_capacity(bound.len());
         for (index, ((plan, listener, address), tls)) in bound.into_iter().zip(acceptors).enumerate() {
-            let mut warnings = Vec::new();
             let index = u16::try_from(index).unwrap_or(u16::MAX);
+            let mut warnings = Vec::new();
             let mock: Box<dyn Mock> = match &plan.kind {
                 UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
                 UpstreamKind::Supabase(supabase) => {

@@ -14,8 +14,11 @@ mod retries;
 mod stage;
 mod supabase;
 
+use firedrill::model::content::ContentFile;
 use firedrill::model::function::{ArgumentPlan, FunctionBody, FunctionPlan, ReturnsPlan};
-use firedrill::model::supabase::{self as model, AuthPlan};
+use firedrill::model::limits::{LimitsPlan, RateLimit};
+use firedrill::model::secret::Secret;
+use firedrill::model::supabase::{AuthPlan, EdgeFunctionPlan, KeyPolicy, KeysPlan};
 use firedrill::model::upstream::{OpenaiPlan, SeedFile, SeedFormat, SupabasePlan, UpstreamKind};
 use futures_util::future::join_all;
 use matrix::{Cell, Table};
@@ -28,6 +31,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/fidelity.md");
+
+/// The key that the programs of OpenAI's clients use; the mock takes no other.
+const KEY: &str = "sk-test-0123456789abcdef";
 
 /// What a program says of one call.
 #[derive(Debug, Deserialize)]
@@ -50,14 +56,26 @@ fn failing(client: &Client) -> String {
 }
 
 fn openai_kind() -> UpstreamKind {
-    UpstreamKind::Openai(OpenaiPlan::default())
+    let refusal = json!({"rule": [{"name": "refusal", "when": {"prompt": "firedrill: refuse"},
+                                   "answer": {"refusal": "I cannot help with that."}}]});
+    let content: ContentFile = serde_json::from_value(refusal).unwrap();
+    // Few enough that what is left does not fill up again between two calls.
+    let scarce = RateLimit { requests_per_minute: Some(60), tokens_per_minute: Some(100_000) };
+    UpstreamKind::Openai(OpenaiPlan {
+        keys: vec![Secret::new(KEY.to_owned())],
+        limits: LimitsPlan { models: BTreeMap::from([("gpt-4.1".into(), scarce)]), ..LimitsPlan::default() },
+        content: vec![content],
+        ..OpenaiPlan::default()
+    })
 }
 
 fn supabase_kind() -> UpstreamKind {
     let seed = SeedFile { name: "seed.sql".into(), format: SeedFormat::Sql, text: include_str!("seed.sql").into() };
-    let hello = model::FunctionPlan { body: json!({"message": "Hello!"}), ..model::FunctionPlan::default() };
+    let hello = EdgeFunctionPlan { body: json!({"message": "Hello!"}), ..EdgeFunctionPlan::default() };
     UpstreamKind::Supabase(SupabasePlan {
         seed_files: vec![seed],
+        aggregates: true,
+        keys: KeysPlan { accept: KeyPolicy::Own, ..KeysPlan::default() },
         auth: AuthPlan { anonymous_sign_ins: true, ..AuthPlan::default() },
         functions: functions(),
         edge_functions: BTreeMap::from([("hello".to_owned(), hello)]),

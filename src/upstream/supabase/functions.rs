@@ -1,7 +1,7 @@
 //! [`Functions`]: edge functions (`/functions/v1/`), each with the answer that the plan gives it.
 
 use super::identity::TokenError;
-use crate::model::supabase::FunctionPlan;
+use crate::model::supabase::EdgeFunctionPlan;
 use crate::upstream::answer::{Answer, Call};
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 
 /// The edge functions of a project.
 pub struct Functions {
-    functions: BTreeMap<String, FunctionPlan>,
+    functions: BTreeMap<String, EdgeFunctionPlan>,
 }
 
 impl Functions {
     /// The functions of the plan.
-    pub fn new(functions: &BTreeMap<String, FunctionPlan>) -> Self {
+    pub fn new(functions: &BTreeMap<String, EdgeFunctionPlan>) -> Self {
         Self { functions: functions.clone() }
     }
 

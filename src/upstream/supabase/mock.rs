@@ -57,7 +57,8 @@ impl Supabase {
         let changes = Changes::new();
         let (rest, warnings) = Postgrest::new(plan, seed, clock, changes.clone())?;
         let realtime = Realtime::new(Arc::clone(&gatekeeper), changes, seed, clock);
-        Ok((Self { latency: plan.latency.clone(), gatekeeper, auth, storage, functions, realtime, rest, seed }, warnings))
+        let latency = plan.latency.clone();
+        Ok((Self { latency, gatekeeper, auth, storage, functions, realtime, rest, seed }, warnings))
     }
 
     fn route(&self, call: &Call<'_>, service: Option<(Service, &str)>) -> Answer {

@@ -2,8 +2,9 @@
 //!
 //! `mock` is the gateway and routes; `gatekeeper` tells by `keys` and `clock` with which `identity` a request comes;
 //! `postgrest` is PostgREST: it hands requests to `rest`, which reads them and carries them out on the `database`, and
-//! keeps the `ledger` of acknowledged writes; `changes` tells listeners of them. `auth`, `storage`, `functions` and
-//! `realtime` are the other services. `errors` holds PostgREST's envelope, `failures` the catalogue of all services.
+//! keeps the `ledger` of acknowledged writes. `auth`, `storage`, `functions` and `realtime` are the other services;
+//! `changes` leads from the database to the last. `errors` holds PostgREST's envelope, `failures` the catalogue of all
+//! services.
 //!
 //! Where no schema is declared, the database takes tables as they come: the first write makes a table, a table that
 //! was never written reads as empty, and a column that no row has reads as null. The real thing would answer PGRST205

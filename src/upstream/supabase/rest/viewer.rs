@@ -22,7 +22,7 @@ impl Viewer for Identity {
     }
 }
 
-/// Somebody who sees everything.
+/// Somebody who sees everything: what a function does that runs with its owner's rights.
 #[derive(Clone, Copy, Debug)]
 pub struct Everybody;
 
