@@ -18,7 +18,7 @@ impl Storage {
     pub(super) fn sign_one(&self, ask: &Ask<'_>, place: &(String, String)) -> Result<Answer> {
         #[derive(Deserialize)]
         struct Wish {
-            #[serde(rename = "expiresIn")]
+            #[serde(rename = "expiresIn", deserialize_with = "seconds")]
             expires_in: u64,
         }
         let wish: Wish = ask.body()?;
@@ -31,7 +31,7 @@ impl Storage {
     pub(super) fn sign_many(&self, ask: &Ask<'_>, bucket: &str) -> Result<Answer> {
         #[derive(Deserialize)]
         struct Wish {
-            #[serde(rename = "expiresIn")]
+            #[serde(rename = "expiresIn", deserialize_with = "seconds")]
             expires_in: u64,
             paths: Vec<String>,
         }
@@ -115,5 +115,19 @@ impl Storage {
             return Err(StorageError::signature("The url do not match the signature"));
         }
         Ok(claims)
+    }
+}
+
+/// Seconds as a number, or in a text as the Python client sends them: Storage takes both.
+fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Seconds {
+        Number(u64),
+        Text(String),
+    }
+    match Seconds::deserialize(deserializer)? {
+        Seconds::Number(seconds) => Ok(seconds),
+        Seconds::Text(text) => text.trim().parse().map_err(serde::de::Error::custom),
     }
 }
