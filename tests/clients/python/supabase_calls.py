@@ -6,7 +6,7 @@ import json
 import uuid
 
 import httpx
-from harness import Short, case, check, equal, raises, run
+from harness import Absent, Short, case, check, equal, raises, run
 from postgrest import APIError
 from supabase import acreate_client, create_client
 from supabase.lib.client_options import AsyncClientOptions, SyncClientOptions
@@ -811,6 +811,15 @@ def _(context):
         await client.remove_all_channels()
 
     asyncio.run(go())
+
+
+@case("http2")
+def _(context):
+    if context.base.startswith("http:"):
+        raise Absent("HTTP/2 is agreed on over TLS only")
+    versions = []
+    context.db.postgrest.session.event_hooks = {"response": [lambda answer: versions.append(answer.http_version)]}
+    equal((ids(context.items()), versions), ([1, 2, 3, 4, 5], ["HTTP/2"]), "rows, version")
 
 
 @case("async")
