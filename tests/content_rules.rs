@@ -130,7 +130,7 @@ async fn a_rule_answers_the_prompts_that_it_describes(#[case] when: &str, #[case
     let rules = format!("[[rule]]\nname = \"r\"\nwhen = {when}\nanswer.text = '{{\"by\": \"rule\"}}'\n");
     let api = Api::with(&rules).await;
     for (change, expected) in [(fits, true), (not, false)] {
-        let mut body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]});
+        let mut body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hello in JSON"}]});
         for (key, value) in change.as_object().unwrap() {
             body[key] = value.clone();
         }
@@ -296,7 +296,7 @@ fn holistic(kind: &str, user: usize) -> Value {
     let archetype = ["Foundation Builder", "Peak Performer"][user % 2];
     let filler = "Ground every statement in the data given, and name the evidence for each recommendation. ";
     let fill = |head: &str, chars: usize| format!("{head}\n{}", filler.repeat(chars / filler.len()));
-    let about = format!("User archetype: {archetype}. User {user}. ");
+    let about = format!("User archetype: {archetype}. User {user}. Give JSON where it is asked for. ");
     let (model, max_tokens, json, system, prompt) = match kind {
         "ai_context" => {
             ("gpt-4o-mini", 1000, false, None, fill(&(about + "Summarise the routine and nutrition history."), 1400))
@@ -349,11 +349,11 @@ fn holistic(kind: &str, user: usize) -> Value {
 
 /// Answers have the shape asked for, are as long as such answers are without being cut, and differ between users.
 #[rstest]
-#[case::ai_context("ai_context", 350..900, "")]
+#[case::ai_context("ai_context", 320..900, "")]
 #[case::behavior("behavior", 700..2000, "behavioral_signature sophistication_assessment habit_analysis motivation_profile personalized_strategy integration_recommendations readiness_level")]
 #[case::circadian("circadian", 600..2000, "chronotype_assessment energy_zone_analysis schedule_recommendations biomarker_insights integration_recommendations")]
 #[case::routine("routine", 1200..1950, "time_blocks")]
-#[case::nutrition("nutrition", 900..1900, "")]
+#[case::nutrition("nutrition", 800..1900, "")]
 #[case::insights("insights", 350..1300, "insights")]
 #[case::energy_zones("energy_zones", 250..1200, "detected_mode energy_zones")]
 #[tokio::test]

@@ -138,7 +138,7 @@ async fn the_mock_answers_as_postgresql(#[case] kind: Kind) {
             Said::Rows(_) => answered += 1,
             Said::Refusal { code, .. } => *refused.entry(code.clone()).or_default() += 1,
         }
-        if expected != met {
+        if !same(kind, &expected, &met) {
             different.push(format!(
                 "{number}: {}\n  SQL  {} {:?}\n  real {}\n  mock {}",
                 case.shown,
@@ -152,7 +152,30 @@ async fn the_mock_answers_as_postgresql(#[case] kind: Kind) {
     println!("{kind:?}: {answered} answered, refused {refused:?}, {} different", different.len());
     // A generator whose queries all fail, or never do, would prove nothing.
     assert!(answered > CASES / 4, "only {answered} of {CASES} queries have an answer");
-    assert!(different.is_empty(), "{} of {CASES} differ:\n{}", different.len(), different[..different.len().min(25)].join("\n"));
+    assert!(
+        different.is_empty(),
+        "{} of {CASES} differ:\n{}",
+        different.len(),
+        different[..different.len().min(25)].join("\n")
+    );
+}
+
+/// Which of several rows a refusal is about depends on the order in which PostgreSQL comes by them; where it sorts
+/// them first, only what is refused is compared.
+fn same(kind: Kind, expected: &Said, met: &Said) -> bool {
+    match (kind, expected, met) {
+        (
+            Kind::Aggregates,
+            Said::Refusal { code, message, .. },
+            Said::Refusal { code: own, message: own_message, .. },
+        ) if code.starts_with("22") => {
+            let what = |message: &str| message.split(": \"").next().map(str::to_owned);
+            code == own && what(message) == what(own_message)
+        }
+        // Whether rows are looked at that nobody gets to see is the planner's choice.
+        (Kind::Embeds, Said::Refusal { code, .. }, _) if code == "22025" => true,
+        _ => expected == met,
+    }
 }
 
 fn short(said: &Said) -> String {

@@ -395,6 +395,40 @@ async fn a_websocket_beats_joins_and_leaves(#[case] version: &str) {
 }
 
 #[tokio::test]
+async fn written_rows_are_told_to_who_asked_for_them() {
+    let project = Project::new().await;
+    let (mut all, mut some) = (Socket::open(&project, "1.0.0").await, Socket::open(&project, "2.0.0").await);
+    let config = |filter: &str| {
+        let wish = json!({"event": "*", "schema": "public", "table": "items", "filter": filter});
+        json!({"presence": {"enabled": false}, "postgres_changes": [wish]})
+    };
+    let id = all.join(QUIET, config("")).await["response"]["postgres_changes"][0]["id"].clone();
+    some.join("realtime:other", config("name=eq.elm")).await;
+    assert_eq!((all.next().await.0, some.next().await.0), ("system".to_owned(), "system".to_owned()));
+    let write = async |method: Method, query: &str, body: Value| {
+        let path = format!("/rest/v1/items{query}");
+        let reply = project.send(project.request(method, &path, project.key("SUPABASE_SERVICE_KEY")).json(&body)).await;
+        assert!(reply.status < 300, "{}", reply.text);
+    };
+    write(Method::POST, "", json!({"id": 1, "name": "oak"})).await;
+    write(Method::PATCH, "?id=eq.1", json!({"name": "elm"})).await;
+    write(Method::DELETE, "?id=eq.1", json!({})).await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let (event, payload, _) = all.next().await;
+        assert_eq!((event.as_str(), &payload["ids"]), ("postgres_changes", &json!([id])));
+        assert_eq!((&payload["data"]["schema"], &payload["data"]["table"]), (&json!("public"), &json!("items")));
+        told.push(payload["data"].clone());
+    }
+    let kinds: Vec<_> = told.iter().map(|data| data["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["INSERT", "UPDATE", "DELETE"]);
+    assert_eq!((&told[0]["record"]["name"], &told[1]["record"]["name"]), (&json!("oak"), &json!("elm")));
+    assert_eq!((&told[1]["old_record"], &told[2]["old_record"]), (&json!({"id": 1}), &json!({"id": 1})));
+    assert!(told[0]["columns"].as_array().unwrap().iter().any(|column| column["name"] == "name"));
+    assert_eq!(some.next().await.1["data"]["type"], "UPDATE", "the one row that the filter admits");
+}
+
+#[tokio::test]
 async fn broadcasts_reach_the_others_in_their_own_serialisation() {
     let project = Project::new().await;
     let quiet = json!({"presence": {"enabled": false}});

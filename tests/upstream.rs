@@ -489,7 +489,7 @@ async fn reads_render_what_postgrest_would(#[case] path: &str, #[case] expected:
 #[case("plants?limit=2", "", "", 200, "0-1/*")]
 #[case("plants?id=eq.99", "count=exact", "", 200, "*/0")]
 #[case("plants?id=eq.99", "", "", 200, "*/*")]
-#[case("plants?offset=5", "count=exact", "", 416, "")]
+#[case("plants?offset=5", "count=exact", "", 416, "*/4")]
 #[case("plants?offset=5", "", "", 200, "*/*")]
 #[case("plants", "count=exact", "0-1", 206, "0-1/4")]
 #[case("plants", "count=exact", "3-", 206, "3-3/4")]
@@ -507,6 +507,9 @@ async fn counts_and_ranges_follow_postgrests_rule(
         if !range.is_empty() {
             request = request.header("range-unit", "items").header("range", range);
         }
+        // PostgREST looks at `Range` only by GET.
+        let whole = method == Method::HEAD && !range.is_empty();
+        let (status, content_range) = if whole { (200, "0-3/4") } else { (status, content_range) };
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), status, "{method}");
         let given = response.headers().get("content-range").map_or("", |value| value.to_str().unwrap()).to_owned();

@@ -29,11 +29,13 @@ mod resolve_playbook;
 mod resolve_scenario;
 mod resolve_seed;
 mod resolve_source;
+mod resolve_supabase;
 mod resolve_target;
 mod resolve_upstreams;
 mod scenario_file;
 mod source;
 mod suggest;
+mod supabase_file;
 mod template;
 mod value;
 

@@ -10,8 +10,10 @@ use super::resolve_limits;
 use super::resolve_pace;
 use super::resolve_seed;
 use super::resolve_source;
+use super::resolve_supabase;
 use super::resolve_target::expand;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamFile, UpstreamsFile};
+use super::supabase_file::ServicesFile;
 use super::template;
 use crate::model::fault::Delay;
 use crate::model::plan::TargetPlan;
@@ -68,16 +70,20 @@ pub(super) fn upstreams(
         let supabase: &SupabaseFile = supabase.get_ref();
         let latency = latency(out, supabase.latency.as_ref());
         let seed = supabase.seed.as_ref().map(|seed| resolve_seed::seed(out, seed, folder)).unwrap_or_default();
+        let mut plan = SupabasePlan { seed: seed.auth, seed_files: seed.files, latency, ..SupabasePlan::default() };
+        let services = ServicesFile {
+            keys: supabase.keys.as_ref(),
+            jwt_secret: supabase.jwt_secret.as_ref(),
+            auth: supabase.auth.as_ref(),
+            buckets: &supabase.buckets,
+            edge_functions: &supabase.edge_functions,
+        };
+        resolve_supabase::services(out, world, &services, folder, &mut plan);
         let at = Address { listen: supabase.listen.as_ref(), fixed: supabase.fixed, span };
         let listen = address(out, "supabase", &at, by_url, &mut taken);
         all.push(UpstreamPlan {
             name: "supabase".to_owned(),
-            kind: UpstreamKind::Supabase(SupabasePlan {
-                seed: seed.auth,
-                seed_files: seed.files,
-                latency,
-                ..SupabasePlan::default()
-            }),
+            kind: UpstreamKind::Supabase(plan),
             listen,
             tls: supabase.tls,
             source: resolve_source::source(out, "supabase", supabase, &context),

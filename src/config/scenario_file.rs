@@ -3,6 +3,7 @@
 
 use super::delay_file::DelayFile;
 use super::openai_file::{LimitsFile, PaceFile};
+use super::supabase_file::{AuthFile, BucketFile, EdgeFunctionFile};
 use super::value::{Node, OneOrMany, Quantity, Table};
 use crate::model::source::ReplayElse;
 use serde::Deserialize;
@@ -159,6 +160,15 @@ pub(super) struct SupabaseFile {
     #[serde(default)]
     pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
+    /// Which keys are taken: `"any"` if absent.
+    pub(super) keys: Option<Spanned<Node>>,
+    pub(super) jwt_secret: Option<Spanned<String>>,
+    pub(super) auth: Option<AuthFile>,
+    /// Buckets of Storage.
+    #[serde(default)]
+    pub(super) buckets: Table<BucketFile>,
+    #[serde(default)]
+    pub(super) edge_functions: Table<EdgeFunctionFile>,
     /// Files that the database begins with: SQL, JSON, CSV.
     pub(super) seed: Option<Spanned<OneOrMany<String>>>,
     /// The real service to pass requests through to.

@@ -35,7 +35,7 @@ pub fn supabase() -> UpstreamKind {
         seed_files: vec![seed],
         aggregates: true,
         keys: KeysPlan { accept: KeyPolicy::Own, ..KeysPlan::default() },
-        auth: AuthPlan { anonymous_sign_ins: true, ..AuthPlan::default() },
+        auth: AuthPlan { id_token_providers: vec!["google".to_owned()], ..AuthPlan::default() },
         functions: functions(),
         edge_functions: BTreeMap::from([("hello".to_owned(), hello)]),
         ..SupabasePlan::default()

@@ -21,6 +21,7 @@ mod command_line;
 mod openai;
 mod own_files;
 mod shipped_files;
+mod supabase;
 
 type Env = fn(&str) -> Option<String>;
 

@@ -98,6 +98,8 @@ struct Draft {
     order: Vec<String>,
     order_sql: Vec<String>,
     tail: String,
+    /// `select` as it is asked for.
+    told: Vec<String>,
 }
 
 impl Draft {
@@ -113,6 +115,7 @@ impl Draft {
             order: Vec::new(),
             order_sql: Vec::new(),
             tail: String::new(),
+            told: Vec::new(),
         }
     }
 
@@ -154,6 +157,33 @@ impl Draft {
             sql,
             values,
         }
+    }
+
+    /// PostgREST moves an embedded table to the front whenever it puts a filter, an order or a limit there: first all
+    /// filters, then orders, then limits, the last of each first.
+    fn move_what_is_spoken_of(&mut self) {
+        let kind = |key: &str| match key.rsplit('.').next().unwrap() {
+            "order" => 1,
+            "limit" | "offset" => 2,
+            _ => 0,
+        };
+        let mut keys: Vec<&str> = self.parameters.iter().map(|(key, _)| key.as_str()).rev().collect();
+        keys.retain(|key| key.contains('.'));
+        keys.sort_by_key(|key| kind(key));
+        for name in keys.iter().map(|key| key.split('.').next().unwrap()) {
+            let is_it = |text: &String| {
+                let text = text.trim_start_matches("...");
+                text.split(['!', '(', ':']).next() == Some(name) && text.contains('(')
+            };
+            if let Some(at) = self.select.iter().position(is_it) {
+                self.items[1..=at].rotate_right(1);
+                self.joins[..at].rotate_right(1);
+                // So that the items stay beside their texts; the texts are put back at the end.
+                self.select[1..=at].rotate_right(1);
+            }
+        }
+        let key = |text: &String| self.told.iter().position(|told| told == text);
+        self.select.sort_by_key(key);
     }
 
     fn filter(&mut self, random: &mut ChaCha8Rng) {
@@ -218,7 +248,8 @@ impl Draft {
     }
 
     fn groups(&mut self, random: &mut ChaCha8Rng) {
-        let mut columns: Vec<&str> = ["active", "mood", "author_id", "pages", "code", "day", "title", "tags", "raw"].to_vec();
+        let mut columns: Vec<&str> =
+            ["active", "mood", "author_id", "pages", "code", "day", "title", "tags", "raw"].to_vec();
         for _ in 0..random.random_range(0..=2) {
             let at = random.random_range(0..columns.len());
             let column = columns.remove(at);
@@ -238,7 +269,12 @@ impl Draft {
                 let _ = write!(url, "::{kind}");
                 sql = format!("CAST({sql} AS {kind})");
             }
-            let function = ["sum", "avg", "min", "max", "count"].choose(random).unwrap();
+            // Sums of floats depend on the order, which PostgreSQL chooses where it groups.
+            // So does which of several equal values is the least.
+            let inexact = ["ratio", "weight", "float", "span", "interval"].iter().any(|name| url.contains(name));
+            let exact = inexact && !self.groups.is_empty();
+            let functions: &[&str] = if exact { &["count"] } else { &["sum", "avg", "min", "max", "count"] };
+            let function = functions.choose(random).unwrap();
             url = format!("{url}.{function}()");
             sql = format!("{function}({sql})");
             if random.random_bool(0.2) {
@@ -272,8 +308,26 @@ fn encode(text: &str) -> String {
 
 fn cast(random: &mut ChaCha8Rng) -> &'static str {
     [
-        "text", "int", "int2", "bigint", "float8", "float4", "numeric", "bool", "date", "timestamptz", "timestamp", "time",
-        "interval", "jsonb", "json", "uuid", "varchar", "mood", "bytea", "nonsense",
+        "text",
+        "int",
+        "int2",
+        "bigint",
+        "float8",
+        "float4",
+        "numeric",
+        "bool",
+        "date",
+        "timestamptz",
+        "timestamp",
+        "time",
+        "interval",
+        "jsonb",
+        "json",
+        "uuid",
+        "varchar",
+        "mood",
+        "bytea",
+        "nonsense",
     ]
     .choose(random)
     .unwrap()
@@ -307,13 +361,24 @@ fn field(random: &mut ChaCha8Rng) -> (String, String) {
     ((*column).to_owned(), format!("public.books.{column}"))
 }
 
-const COMPARISONS: [(&str, &str); 6] = [("eq", "="), ("neq", "<>"), ("gt", ">"), ("gte", ">="), ("lt", "<"), ("lte", "<=")];
+const COMPARISONS: [(&str, &str); 6] =
+    [("eq", "="), ("neq", "<>"), ("gt", ">"), ("gte", ">="), ("lt", "<"), ("lte", "<=")];
 const PATTERNS: [(&str, &str); 4] = [("like", "LIKE"), ("ilike", "ILIKE"), ("match", "~"), ("imatch", "~*")];
 const SETS: [(&str, &str); 8] = [
-    ("cs", "@>"), ("cd", "<@"), ("ov", "&&"), ("sl", "<<"), ("sr", ">>"), ("nxr", "&<"), ("nxl", "&>"), ("adj", "-|-"),
+    ("cs", "@>"),
+    ("cd", "<@"),
+    ("ov", "&&"),
+    ("sl", "<<"),
+    ("sr", ">>"),
+    ("nxr", "&<"),
+    ("nxl", "&>"),
+    ("adj", "-|-"),
 ];
 const SEARCHES: [(&str, &str); 4] = [
-    ("fts", "to_tsquery"), ("plfts", "plainto_tsquery"), ("phfts", "phraseto_tsquery"), ("wfts", "websearch_to_tsquery"),
+    ("fts", "to_tsquery"),
+    ("plfts", "plainto_tsquery"),
+    ("phfts", "phraseto_tsquery"),
+    ("wfts", "websearch_to_tsquery"),
 ];
 
 fn is_text(column: &str) -> bool {
@@ -326,7 +391,26 @@ fn is_set(column: &str) -> bool {
 
 /// A literal for a field: one of its values, sometimes something else.
 fn literal(random: &mut ChaCha8Rng, column: &str) -> String {
-    let odd = ["", " ", "abc", "1", "01", " 7 ", "1.5", "-1", "true", "t", "2024-01-01", "{}", "{a}", "[1,2)", "null", "99999", "1e3", "x'y"];
+    let odd = [
+        "",
+        " ",
+        "abc",
+        "1",
+        "01",
+        " 7 ",
+        "1.5",
+        "-1",
+        "true",
+        "t",
+        "2024-01-01",
+        "{}",
+        "{a}",
+        "[1,2)",
+        "null",
+        "99999",
+        "1e3",
+        "x'y",
+    ];
     if random.random_bool(0.2) {
         return (*odd.choose(random).unwrap()).to_owned();
     }
@@ -334,7 +418,10 @@ fn literal(random: &mut ChaCha8Rng, column: &str) -> String {
         return (*["1", "x", "text", "a", "10", "{\"c\": [1, \"x\", null]}"].choose(random).unwrap()).to_owned();
     }
     if column.contains("->") {
-        return (*["1", "\"1\"", "\"x\"", "null", "[1, 2]", "{\"c\": [1, \"x\", null]}", "\"a\"", "2.0"].choose(random).unwrap()).to_owned();
+        return (*["1", "\"1\"", "\"x\"", "null", "[1, 2]", "{\"c\": [1, \"x\", null]}", "\"a\"", "2.0"]
+            .choose(random)
+            .unwrap())
+        .to_owned();
     }
     if column == "id" {
         return random.random_range(0..65).to_string();
@@ -356,7 +443,9 @@ fn operation(random: &mut ChaCha8Rng, column: &str, expression: &str, in_tree: b
     };
     let fitting = random.random_bool(0.85);
     let choice = match random.random_range(0..10) {
-        _ if fitting && is_text(column) => *["compare", "pattern", "pattern", "in", "search", "is"].choose(random).unwrap(),
+        _ if fitting && is_text(column) => {
+            *["compare", "pattern", "pattern", "in", "search", "is"].choose(random).unwrap()
+        }
         _ if fitting && is_set(column) => *["set", "set", "compare", "is"].choose(random).unwrap(),
         _ if fitting => *["compare", "compare", "in", "is", "distinct", "each"].choose(random).unwrap(),
         0 => "pattern",
@@ -376,7 +465,9 @@ fn operation(random: &mut ChaCha8Rng, column: &str, expression: &str, in_tree: b
         "pattern" => {
             let (name, operator) = PATTERNS.choose(random).unwrap();
             if operator.contains("LIKE") {
-                let value = ["*a*", "a%", "%", "_", "abc", "*B*", "a_c", "a\\%", "%\\", "", "F*", "50\\%"].choose(random).unwrap();
+                let value = ["*a*", "a%", "%", "_", "abc", "*B*", "a_c", "a\\%", "%\\", "", "F*", "50\\%"]
+                    .choose(random)
+                    .unwrap();
                 if random.random_bool(0.2) {
                     let (quantifier, word) = [("(any)", "ANY"), ("(all)", "ALL")].choose(random).unwrap();
                     let value = "{a*,*b*}";
@@ -387,7 +478,9 @@ fn operation(random: &mut ChaCha8Rng, column: &str, expression: &str, in_tree: b
                     (format!("{name}.{}", said(value)), sql)
                 }
             } else {
-                let value = ["a", "^a", "c$", "[a-c]+", "(x|y)", "^$", ".", "\\d", "(", "[", "*a", "a{2}"].choose(random).unwrap();
+                let value = ["a", "^a", "c$", "[a-c]+", "(x|y)", "^$", ".", "\\d", "(", "[", "*a", "a{2}"]
+                    .choose(random)
+                    .unwrap();
                 (format!("{name}.{}", said(value)), format!("{expression} {operator} {}", quoted(value)))
             }
         }
@@ -398,19 +491,36 @@ fn operation(random: &mut ChaCha8Rng, column: &str, expression: &str, in_tree: b
         }
         "search" => {
             let (name, function) = SEARCHES.choose(random).unwrap();
-            let value = ["cat", "fat & rat", "cat | dog", "!cat", "fat <-> rats", "fa:*", "the", "running dog", "\"fat cats\"", "mouse -rats"]
-                .choose(random)
-                .unwrap();
-            let (config, given) = [("", String::new()), ("(english)", quoted("english") + ", "), ("(simple)", quoted("simple") + ", ")]
-                .choose(random)
-                .unwrap()
-                .clone();
+            let value = [
+                "cat",
+                "fat & rat",
+                "cat | dog",
+                "!cat",
+                "fat <-> rats",
+                "fa:*",
+                "the",
+                "running dog",
+                "\"fat cats\"",
+                "mouse -rats",
+            ]
+            .choose(random)
+            .unwrap();
+            let (config, given) =
+                [("", String::new()), ("(english)", quoted("english") + ", "), ("(simple)", quoted("simple") + ", ")]
+                    .choose(random)
+                    .unwrap()
+                    .clone();
             let sql = format!("to_tsvector({given}{expression}) @@ {function}({given}{})", quoted(value));
             (format!("{name}{config}.{}", said(value)), sql)
         }
         "is" => {
             let (name, said) = [
-                ("null", "NULL"), ("null", "NULL"), ("not_null", "NOT NULL"), ("true", "TRUE"), ("false", "FALSE"), ("unknown", "UNKNOWN"),
+                ("null", "NULL"),
+                ("null", "NULL"),
+                ("not_null", "NOT NULL"),
+                ("true", "TRUE"),
+                ("false", "FALSE"),
+                ("unknown", "UNKNOWN"),
             ]
             .choose(random)
             .unwrap();
@@ -429,7 +539,13 @@ fn operation(random: &mut ChaCha8Rng, column: &str, expression: &str, in_tree: b
             (format!("in.({})", said.join(",")), format!("{expression} = ANY ({})", quoted(&all)))
         }
         _ => {
-            let (name, operator) = COMPARISONS.iter().filter(|(name, _)| *name != "neq").collect::<Vec<_>>().choose(random).copied().unwrap();
+            let (name, operator) = COMPARISONS
+                .iter()
+                .filter(|(name, _)| *name != "neq")
+                .collect::<Vec<_>>()
+                .choose(random)
+                .copied()
+                .unwrap();
             let elements: Vec<String> = (0..random.random_range(0..=3)).map(|_| literal(random, column)).collect();
             let all = if random.random_bool(0.1) { "{1,NULL}".to_owned() } else { array(&elements) };
             let (quantifier, word) = [("(any)", "ANY"), ("(all)", "ALL")].choose(random).unwrap();
@@ -490,17 +606,87 @@ struct Edge {
 }
 
 const EDGES: [Edge; 9] = [
-    Edge { from: "books", table: "authors", asked: "authors!author_id", name: "authors", to_one: true, on: "{c}.id = {p}.author_id", through: "" },
-    Edge { from: "books", table: "authors", asked: "ed:editor_id", name: "ed", to_one: true, on: "{c}.id = {p}.editor_id", through: "" },
-    Edge { from: "books", table: "labels", asked: "labels", name: "labels", to_one: false,
-        on: "{c}.id = public.book_labels.label_id AND public.book_labels.book_id = {p}.id", through: ", public.book_labels" },
-    Edge { from: "books", table: "covers", asked: "covers", name: "covers", to_one: true, on: "{c}.book_id = {p}.id", through: "" },
-    Edge { from: "authors", table: "books", asked: "b:books!books_author_id_fkey", name: "b", to_one: false, on: "{c}.author_id = {p}.id", through: "" },
-    Edge { from: "authors", table: "authors", asked: "authors", name: "authors", to_one: false, on: "{c}.parent_id = {p}.id", through: "" },
-    Edge { from: "authors", table: "authors", asked: "up:parent_id", name: "up", to_one: true, on: "{c}.id = {p}.parent_id", through: "" },
-    Edge { from: "labels", table: "books", asked: "books", name: "books", to_one: false,
-        on: "{c}.id = public.book_labels.book_id AND public.book_labels.label_id = {p}.id", through: ", public.book_labels" },
-    Edge { from: "covers", table: "books", asked: "books", name: "books", to_one: true, on: "{c}.id = {p}.book_id", through: "" },
+    Edge {
+        from: "books",
+        table: "authors",
+        asked: "authors!author_id",
+        name: "authors",
+        to_one: true,
+        on: "{c}.id = {p}.author_id",
+        through: "",
+    },
+    Edge {
+        from: "books",
+        table: "authors",
+        asked: "ed:editor_id",
+        name: "ed",
+        to_one: true,
+        on: "{c}.id = {p}.editor_id",
+        through: "",
+    },
+    Edge {
+        from: "books",
+        table: "labels",
+        asked: "labels",
+        name: "labels",
+        to_one: false,
+        on: "{c}.id = public.book_labels.label_id AND public.book_labels.book_id = {p}.id",
+        through: ", public.book_labels",
+    },
+    Edge {
+        from: "books",
+        table: "covers",
+        asked: "covers",
+        name: "covers",
+        to_one: true,
+        on: "{c}.book_id = {p}.id",
+        through: "",
+    },
+    Edge {
+        from: "authors",
+        table: "books",
+        asked: "b:books!books_author_id_fkey",
+        name: "b",
+        to_one: false,
+        on: "{c}.author_id = {p}.id",
+        through: "",
+    },
+    Edge {
+        from: "authors",
+        table: "authors",
+        asked: "authors",
+        name: "authors",
+        to_one: false,
+        on: "{c}.parent_id = {p}.id",
+        through: "",
+    },
+    Edge {
+        from: "authors",
+        table: "authors",
+        asked: "up:parent_id",
+        name: "up",
+        to_one: true,
+        on: "{c}.id = {p}.parent_id",
+        through: "",
+    },
+    Edge {
+        from: "labels",
+        table: "books",
+        asked: "books",
+        name: "books",
+        to_one: false,
+        on: "{c}.id = public.book_labels.book_id AND public.book_labels.label_id = {p}.id",
+        through: ", public.book_labels",
+    },
+    Edge {
+        from: "covers",
+        table: "books",
+        asked: "books",
+        name: "books",
+        to_one: true,
+        on: "{c}.id = {p}.book_id",
+        through: "",
+    },
 ];
 
 /// Columns of a table that embeds tell and filter.
@@ -509,7 +695,9 @@ fn told(table: &str) -> &'static [&'static str] {
         "authors" => &["id", "name", "rating", "born"],
         "labels" => &["id", "label", "weight"],
         "covers" => &["book_id", "color", "size"],
-        _ => &["id", "title", "price", "ratio", "tags", "published", "raw", "data", "active", "mood", "weight", "during"],
+        _ => {
+            &["id", "title", "price", "ratio", "tags", "published", "raw", "data", "active", "mood", "weight", "during"]
+        }
     }
 }
 
@@ -518,7 +706,8 @@ fn embed(random: &mut ChaCha8Rng, from: &str, parent: &str, path: &str, depth: u
     let edge = edges[(random.random_range(0..edges.len()) + number) % edges.len()];
     let alias = format!("e{depth}_{number}");
     // A table that is found through another keeps its name in PostgREST's SQL.
-    let child = if edge.through.is_empty() { format!("{}_{depth}", edge.table) } else { format!("public.{}", edge.table) };
+    let child =
+        if edge.through.is_empty() { format!("{}_{depth}", edge.table) } else { format!("public.{}", edge.table) };
     let from_sql = if edge.through.is_empty() {
         format!("public.{} AS {child}", edge.table)
     } else {
@@ -582,11 +771,16 @@ fn embed(random: &mut ChaCha8Rng, from: &str, parent: &str, path: &str, depth: u
             select.iter().map(|item| format!("{alias}.\"{}\"", item.split(':').next().unwrap())).collect();
         (format!(" {kind} JOIN LATERAL ({query}) AS {alias} ON TRUE"), names.join(", "))
     } else if edge.to_one {
-        (format!(" {kind} JOIN LATERAL ({query}) AS {alias} ON TRUE"), format!("row_to_json({alias}.*)::jsonb AS {}", edge.name))
+        (
+            format!(" {kind} JOIN LATERAL ({query}) AS {alias} ON TRUE"),
+            format!("row_to_json({alias}.*)::jsonb AS {}", edge.name),
+        )
     } else {
         let on = if inner_join { format!("{alias} IS NOT NULL") } else { "TRUE".to_owned() };
         (
-            format!(" {kind} JOIN LATERAL (SELECT json_agg({alias})::jsonb AS {alias} FROM ({query}) AS {alias}) AS {alias} ON {on}"),
+            format!(
+                " {kind} JOIN LATERAL (SELECT json_agg({alias})::jsonb AS {alias} FROM ({query}) AS {alias}) AS {alias} ON {on}"
+            ),
             format!("COALESCE({alias}.{alias}, '[]') AS {}", edge.name),
         )
     };
@@ -612,7 +806,9 @@ fn embeds(random: &mut ChaCha8Rng) -> Case {
     let count = if table == "covers" { 1 } else { random.random_range(1..=2) };
     for number in 0..count {
         let embed = embed(random, table, &parent, "", 1, start + number);
-        if query.select.iter().any(|select| select.split(['!', '(', ':']).next() == embed.select.split(['!', '(', ':']).next()) {
+        // What is said of a name would be about the first of two.
+        let name = |select: &str| select.trim_start_matches("...").split(['!', '(', ':']).next().map(str::to_owned);
+        if query.select.iter().any(|select| name(select) == name(&embed.select)) {
             continue;
         }
         query.select.push(embed.select);
@@ -620,7 +816,9 @@ fn embeds(random: &mut ChaCha8Rng) -> Case {
         query.joins.push(embed.join);
         query.parameters.extend(embed.parameters);
         if random.random_bool(0.15) {
-            let (text, sql) = [("is.null", "IS NOT DISTINCT FROM NULL"), ("not.is.null", "IS DISTINCT FROM NULL")].choose(random).unwrap();
+            let (text, sql) = [("is.null", "IS NOT DISTINCT FROM NULL"), ("not.is.null", "IS DISTINCT FROM NULL")]
+                .choose(random)
+                .unwrap();
             query.parameters.push((embed.name.clone(), (*text).to_owned()));
             query.conditions.push(format!("{} {sql}", embed.alias));
         }
@@ -635,5 +833,7 @@ fn embeds(random: &mut ChaCha8Rng) -> Case {
         query.part(random);
     }
     query.order_by(key, &format!("{parent}.{key}"));
+    query.told = query.select.clone();
+    query.move_what_is_spoken_of();
     query.finish()
 }

@@ -29,10 +29,26 @@ create table covers (book_id int primary key references books(id), color text, s
 /// The values of every type, as SQL literals without their quotes: a handful, so that many are equal.
 pub fn values(column: &str) -> &'static [&'static str] {
     match column {
-        "title" | "name" | "label" | "color" => {
-            &["", "a", "A", "abc", "Abc", "a,b", "a\"b", "a\\b", "50%", "a_c", "the cats sat", "Fat rats", "é", "x(y)", "*"]
+        "title" | "name" | "label" | "color" => &[
+            "",
+            "a",
+            "A",
+            "abc",
+            "Abc",
+            "a,b",
+            "a\"b",
+            "a\\b",
+            "50%",
+            "a_c",
+            "the cats sat",
+            "Fat rats",
+            "é",
+            "x(y)",
+            "*",
+        ],
+        "body" => {
+            &["", "The fat cats sat on a mat", "a mouse ate rats and cheese", "running dogs", "cat", "line\nbreak"]
         }
-        "body" => &["", "The fat cats sat on a mat", "a mouse ate rats and cheese", "running dogs", "cat", "line\nbreak"],
         "code" => &["", "a", "ab", "abcde", "AB"],
         "pages" => &["0", "1", "-5", "10", "300", "32767"],
         "stock" | "size" => &["0", "1", "-1", "42", "100000", "-2147483648"],
@@ -42,22 +58,36 @@ pub fn values(column: &str) -> &'static [&'static str] {
         "weight" => &["0", "0.1", "1e10", "3.25", "-1.5"],
         "active" => &["true", "false"],
         "published" => &[
-            "2024-01-01 00:00:00+00", "2024-01-01 02:00:00+02", "2024-06-15 12:30:45.123456+00",
-            "1999-12-31 23:59:59.5-05", "2024-02-29 12:00:00+00",
+            "2024-01-01 00:00:00+00",
+            "2024-01-01 02:00:00+02",
+            "2024-06-15 12:30:45.123456+00",
+            "1999-12-31 23:59:59.5-05",
+            "2024-02-29 12:00:00+00",
         ],
         "noted" => &["2024-01-01 00:00:00", "2024-06-15 12:30:45.1", "1970-01-01 00:00:00", "2038-01-19 03:14:08"],
         "day" | "born" => &["2024-01-01", "2024-02-29", "1970-01-01", "1850-07-04", "2024-12-31"],
         "hour" => &["00:00:00", "12:30:45.5", "23:59:59", "24:00:00"],
         "span" => &["1 day", "24:00:00", "1 mon", "-1 days +02:03:04", "1 year 2 mons", "00:00:00"],
         "uid" => &[
-            "00000000-0000-0000-0000-000000000001", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+            "00000000-0000-0000-0000-000000000001",
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
             "ffffffff-ffff-4fff-8fff-ffffffffffff",
         ],
         "tags" => &["{}", "{a}", "{a,b}", "{b,a}", "{a,b,c}", "{\"x y\",NULL}", "{\"a,b\"}", "{\"\"}"],
         "numbers" => &["{}", "{1}", "{1,2,3}", "{3,2}", "{NULL}", "{10,20}"],
         "data" => &[
-            "{}", "null", "1", "\"text\"", "[1, 2, 3]", "[\"a\", \"b\"]", "{\"a\": 1}", "{\"a\": 1, \"b\": {\"c\": [1, \"x\", null]}}",
-            "{\"a\": \"1\", \"b\": null}", "{\"bb\": 1.10, \"a\": 2, \"c\": true}", "{\"k\": \"é\\n\"}", "{\"a\": 10}",
+            "{}",
+            "null",
+            "1",
+            "\"text\"",
+            "[1, 2, 3]",
+            "[\"a\", \"b\"]",
+            "{\"a\": 1}",
+            "{\"a\": 1, \"b\": {\"c\": [1, \"x\", null]}}",
+            "{\"a\": \"1\", \"b\": null}",
+            "{\"bb\": 1.10, \"a\": 2, \"c\": true}",
+            "{\"k\": \"é\\n\"}",
+            "{\"a\": 10}",
         ],
         "raw" => &["{\"b\":1, \"a\" : [1,2]}", "null", "[ 1,\"x\" ]", "{\"a\":1,\"a\":2}", "\"s\"", "1.50"],
         "mood" => &["sad", "ok", "happy"],
@@ -71,8 +101,31 @@ pub fn values(column: &str) -> &'static [&'static str] {
 
 /// The columns of `books` that the tests are about.
 pub const COLUMNS: [&str; 25] = [
-    "id", "title", "code", "body", "pages", "stock", "views", "price", "ratio", "weight", "active", "published", "noted", "day",
-    "hour", "span", "uid", "tags", "numbers", "data", "raw", "mood", "during", "days", "costs",
+    "id",
+    "title",
+    "code",
+    "body",
+    "pages",
+    "stock",
+    "views",
+    "price",
+    "ratio",
+    "weight",
+    "active",
+    "published",
+    "noted",
+    "day",
+    "hour",
+    "span",
+    "uid",
+    "tags",
+    "numbers",
+    "data",
+    "raw",
+    "mood",
+    "during",
+    "days",
+    "costs",
 ];
 
 fn value(random: &mut ChaCha8Rng, column: &str) -> String {
@@ -102,9 +155,9 @@ pub fn script(random: &mut ChaCha8Rng) -> String {
                    noted, day, hour, span, uid, tags, numbers, data, raw, mood, bytes, during, days, costs";
     for id in 1..=60 {
         let (author, editor) = (reference(random, 8), reference(random, 8));
-        let rest: Vec<String> =
-            columns.split(", ").skip(3).map(|column| value(random, column.trim())).collect();
-        let _ = writeln!(script, "insert into books ({columns}) values ({id}, {author}, {editor}, {});", rest.join(", "));
+        let rest: Vec<String> = columns.split(", ").skip(3).map(|column| value(random, column.trim())).collect();
+        let _ =
+            writeln!(script, "insert into books ({columns}) values ({id}, {author}, {editor}, {});", rest.join(", "));
     }
     for id in 1..=6 {
         let label = value(random, "label");

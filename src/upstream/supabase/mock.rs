@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 const REST: &str = "/rest/v1";
 /// What readers of a run must know about tokens that the mock could not check.
-const UNVERIFIED: &str = "the Supabase mock took users' tokens of another project at their word; with \
-                          `keys = { jwt-secret = \"${env.…}\" }` it checks them";
+const UNVERIFIED: &str = "the Supabase mock took users' tokens of another project at their word; with its \
+                          `jwt-secret` it checks them";
 /// The table of the seed whose rows are users of Auth.
 const USERS: &str = "auth.users";
 

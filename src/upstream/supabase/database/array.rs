@@ -13,16 +13,11 @@ const MOST_DIMENSIONS: usize = 6;
 /// # Errors
 /// 22P02 for what is no array, and those of its elements.
 pub fn parse(text: &str, element: &ColumnType) -> Result<Array, SqlError> {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, element, shape: Vec::new(), elements: Vec::new() };
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, shape: Vec::new(), elements: Vec::new() };
     reader.space();
+    reader.bounds()?;
     if reader.bytes.get(reader.at) != Some(&b'{') {
-        let bounds = reader.bytes.get(reader.at) == Some(&b'[');
-        let why = if bounds {
-            "firedrill's database has no arrays with bounds of their own."
-        } else {
-            "Array value must start with \"{\" or dimension information."
-        };
-        return Err(reader.malformed(why));
+        return Err(reader.malformed("Array value must start with \"{\" or dimension information."));
     }
     reader.list(0)?;
     reader.space();
@@ -30,6 +25,9 @@ pub fn parse(text: &str, element: &ColumnType) -> Result<Array, SqlError> {
         return Err(reader.malformed("Junk after closing right brace."));
     }
     let Reader { shape, elements, .. } = reader;
+    // What is wrong with the braces is said before what is wrong with an element.
+    let value = |text: Option<String>| text.map_or(Ok(Value::Null), |text| element.parse(&text));
+    let elements = elements.into_iter().map(value).collect::<Result<Vec<_>, _>>()?;
     let dimensions = if elements.is_empty() { Vec::new() } else { shape };
     Ok(Array { dimensions, elements })
 }
@@ -38,9 +36,8 @@ struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    element: &'a ColumnType,
     shape: Vec<usize>,
-    elements: Vec<Value>,
+    elements: Vec<Option<String>>,
 }
 
 impl Reader<'_> {
@@ -52,6 +49,45 @@ impl Reader<'_> {
 
     fn malformed(&self, details: &str) -> SqlError {
         SqlError::new("22P02", format!("malformed array literal: \"{}\"", self.text)).details(details)
+    }
+
+    /// `[1:2][1:3]=`: bounds from 1 say nothing that the braces do not say too.
+    fn bounds(&mut self) -> Result<(), SqlError> {
+        if self.bytes.get(self.at) != Some(&b'[') {
+            return Ok(());
+        }
+        while self.bytes.get(self.at) == Some(&b'[') {
+            self.at += 1;
+            let number = |from: usize| {
+                from + self.text[from..].bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+')).count()
+            };
+            let mut end = number(self.at);
+            if end == self.at {
+                return Err(self.malformed("\"[\" must introduce explicitly-specified array dimensions."));
+            }
+            if self.bytes.get(end) == Some(&b':') {
+                if self.text[self.at..end].parse() != Ok(1) {
+                    let message = "firedrill's database has no arrays whose elements are not counted from 1";
+                    return Err(SqlError::new("0A000", message));
+                }
+                let from = end + 1;
+                end = number(from);
+                if end == from {
+                    return Err(self.malformed("Missing array dimension value."));
+                }
+            }
+            if self.bytes.get(end) != Some(&b']') {
+                return Err(self.malformed("Missing \"]\" after array dimensions."));
+            }
+            self.at = end + 1;
+            self.space();
+        }
+        if self.bytes.get(self.at) != Some(&b'=') {
+            return Err(self.malformed("Missing \"=\" after array dimensions."));
+        }
+        self.at += 1;
+        self.space();
+        Ok(())
     }
 
     /// A list; its brace is here.
@@ -159,9 +195,8 @@ impl Reader<'_> {
             }
         }
         text.truncate(keep);
-        let value =
-            if !quoted && text.eq_ignore_ascii_case("null") { Value::Null } else { self.element.parse(&text)? };
-        self.elements.push(value);
+        let null = !quoted && text.eq_ignore_ascii_case("null");
+        self.elements.push((!null).then_some(text));
         Ok(())
     }
 }
@@ -238,10 +273,10 @@ pub fn from_json(json: &str, element: &ColumnType, column: &str) -> Result<Array
         let whole_json = matches!(kind, ColumnType::Json | ColumnType::Jsonb);
         for item in items {
             let nested = item.get().starts_with('[') && !whole_json;
-            // Whether the level below holds elements or lists is settled by the first of them.
+            // Whether a level holds elements or lists is settled by the first of them: later lists are elements' text.
             if nested && elements.is_empty() || nested && shape.len() > depth + 1 {
                 level(item.get(), depth + 1, (kind, column), shape, elements)?;
-            } else if shape.len() > depth + 1 || nested {
+            } else if shape.len() > depth + 1 {
                 return Err(malformed());
             } else {
                 elements.push(kind.parse_json(item.get(), column)?);

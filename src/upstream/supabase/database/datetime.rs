@@ -106,6 +106,7 @@ struct Reader<'a> {
     numbers: Vec<&'a str>,
     afternoon: Option<bool>,
     before_christ: bool,
+    forever: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -120,6 +121,7 @@ impl<'a> Reader<'a> {
             numbers: Vec::new(),
             afternoon: None,
             before_christ: false,
+            forever: false,
         }
     }
 
@@ -135,7 +137,16 @@ impl<'a> Reader<'a> {
         self.overflow().hint("Perhaps you need a different \"datestyle\" setting.")
     }
 
-    fn read(mut self) -> Result<i64, SqlError> {
+    /// Reads the text. A time of day has no words for dates, and says little about them.
+    fn read(self) -> Result<i64, SqlError> {
+        let invalid = self.invalid();
+        match (self.what, self.read_any()) {
+            (Moment::Time, Err(error)) if error.hint.is_some() || error.code == "22009" => Err(invalid),
+            (_, result) => result,
+        }
+    }
+
+    fn read_any(mut self) -> Result<i64, SqlError> {
         let trimmed = self.text.trim_matches(is_space);
         if trimmed.is_empty() || trimmed.len() > 128 || !trimmed.is_ascii() {
             return Err(self.invalid());
@@ -143,8 +154,13 @@ impl<'a> Reader<'a> {
         if let Some(special) = self.special(trimmed) {
             return Ok(special);
         }
-        for word in trimmed.split([' ', '\t', '\n', '\r', ',']).filter(|word| !word.is_empty()) {
+        // Whatever is no part of a date or a time parts words; nothing needs it.
+        let parts = |c: char| is_space(c) || (c.is_ascii_punctuation() && !matches!(c, '+' | '-' | ':' | '/' | '.'));
+        for word in trimmed.split(parts).filter(|word| !word.is_empty()) {
             self.word(word)?;
+        }
+        if self.forever {
+            return Ok(FOREVER.1);
         }
         self.settle_numbers()?;
         self.value()
@@ -174,6 +190,9 @@ impl<'a> Reader<'a> {
                 word[..*at].bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'/' || b == b'.')
                     && word.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit)
             }) {
+                if self.what == Moment::Time {
+                    return Err(self.invalid());
+                }
                 self.date_word(&word[..at])?;
                 return self.time_word(&word[at + 1..], true);
             }
@@ -181,7 +200,7 @@ impl<'a> Reader<'a> {
                 self.time_word(word, false)
             } else if word.find(['-', '/']).is_some_and(|at| at > 0) {
                 self.date_word(word)
-            } else if word.len() == 8 && word.bytes().all(|b| b.is_ascii_digit()) && self.date.is_none() {
+            } else if word.len() >= 6 && word.bytes().all(|b| b.is_ascii_digit()) && self.date.is_none() {
                 self.date_word(word)
             } else {
                 let digits = word.bytes().take_while(u8::is_ascii_digit).count();
@@ -216,6 +235,7 @@ impl<'a> Reader<'a> {
             "pm" => self.afternoon = Some(true),
             "ad" => {}
             "bc" => self.before_christ = true,
+            "infinity" if self.what != Moment::Time => self.forever = true,
             _ => {
                 let month = MONTHS.iter().position(|month| {
                     lower == *month || (lower == month[..3]) || (*month == "september" && lower == "sept")
@@ -261,9 +281,12 @@ impl<'a> Reader<'a> {
         if self.date.is_some() {
             return Err(self.invalid());
         }
-        if word.len() == 8 && word.bytes().all(|b| b.is_ascii_digit()) {
-            let part = |range: std::ops::Range<usize>| word[range].parse().map_err(|_| self.invalid());
-            let date = (part(0..4)?, part(4..6)?, part(6..8)?);
+        if word.len() >= 6 && word.bytes().all(|b| b.is_ascii_digit()) {
+            // Days and months have two digits each, years what is before them.
+            let (rest, day) = word.split_at(word.len() - 2);
+            let (years, month) = rest.split_at(rest.len() - 2);
+            let number = |part: &str| part.parse::<i64>().map_err(|_| self.overflow());
+            let date = (year(years, number(years)?), number(month)?, number(day)?);
             return self.set_date(date);
         }
         let parts: Vec<&str> = word.split(['-', '/', '.']).collect();
@@ -295,10 +318,27 @@ impl<'a> Reader<'a> {
 
     /// Numbers that stand alone: a day and a year beside a month's name, or a time without colons.
     fn settle_numbers(&mut self) -> Result<(), SqlError> {
+        if self.what == Moment::Time && (self.month.is_some() || !self.numbers.is_empty()) {
+            return Err(self.invalid());
+        }
         let numbers = std::mem::take(&mut self.numbers);
         let number = |text: &str| text.parse::<i64>().map_err(|_| self.invalid());
         match (self.month, numbers.as_slice()) {
             (None, []) => Ok(()),
+            (None, [first, second, third]) if self.date.is_none() => self.set_date(if first.len() >= 3 {
+                (number(first)?, number(second)?, number(third)?)
+            } else {
+                (year(third, number(third)?), number(first)?, number(second)?)
+            }),
+            // Too few for a date; what could be none even so is said first.
+            (None, [first, rest @ ..]) if self.date.is_none() && first.len() < 3 => {
+                let day = rest.first().map_or(Ok(1), |day| number(day))?;
+                if (1..=12).contains(&number(first)?) && (1..=31).contains(&day) {
+                    Err(self.invalid())
+                } else {
+                    Err(self.overflow())
+                }
+            }
             (Some(month), [first, second]) if self.date.is_none() => {
                 let date = if first.len() >= 3 {
                     (number(first)?, month, number(second)?)
@@ -362,16 +402,16 @@ impl<'a> Reader<'a> {
             match digits.len() {
                 1 | 2 => vec![digits],
                 3 => vec![&digits[..1], &digits[1..]],
-                4 => vec![&digits[..2], &digits[2..]],
-                6 => vec![&digits[..2], &digits[2..4], &digits[4..]],
-                _ => return Err(self.invalid()),
+                0 => return Err(self.invalid()),
+                length => vec![&digits[..length - 2], &digits[length - 2..]],
             }
         };
         if parts.len() > 3 || parts.iter().any(|part| part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit())) {
             return Err(self.invalid());
         }
-        let part = |at: usize| parts.get(at).map_or(Ok(0), |part| part.parse::<i64>().map_err(|_| self.invalid()));
-        let (hours, minutes, seconds) = (part(0)?, part(1)?, part(2)?);
+        // What has too many digits for a number is beyond every limit.
+        let part = |at: usize| parts.get(at).map_or(0, |part| part.parse::<i64>().unwrap_or(i64::MAX));
+        let (hours, minutes, seconds) = (part(0), part(1), part(2));
         if hours > 15 || minutes > 59 || seconds > 59 {
             let message = format!("time zone displacement out of range: \"{}\"", self.text);
             return Err(SqlError::new("22009", message));
@@ -547,7 +587,12 @@ impl Interval {
             None => (trimmed, false),
         };
         let mut sum = Sum::default();
-        let mut words = trimmed.split([' ', '\t']).filter(|word| !word.is_empty()).peekable();
+        let mut bare = false;
+        let parts = |c: char| is_space(c) || (c.is_ascii_punctuation() && !matches!(c, '+' | '-' | ':' | '/' | '.'));
+        let mut words = trimmed.split(parts).filter(|word| !word.is_empty()).peekable();
+        if words.peek().is_none() {
+            return Err(invalid());
+        }
         while let Some(word) = words.next() {
             if word.contains(':') {
                 sum.clock(word).ok_or_else(invalid)?;
@@ -556,6 +601,12 @@ impl Interval {
             let end = word.bytes().position(|b| b.is_ascii_alphabetic()).unwrap_or(word.len());
             let (number, unit) = word.split_at(end);
             let number: f64 = number.parse().map_err(|_| invalid())?;
+            if unit.is_empty() && words.peek().is_none_or(|next| !next.as_bytes()[0].is_ascii_alphabetic()) {
+                // A number without a unit is seconds, but only one is.
+                if std::mem::replace(&mut bare, true) {
+                    return Err(invalid());
+                }
+            }
             let unit = match (unit, words.peek()) {
                 ("", Some(next)) if next.as_bytes()[0].is_ascii_alphabetic() => words.next().unwrap_or_default(),
                 ("", _) => "second",

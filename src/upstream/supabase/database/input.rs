@@ -36,10 +36,9 @@ impl ColumnType {
             Self::Float4 => {
                 let wide = float(text, "real")?;
                 // Rounding once, from the text: by way of a double some numbers would be off by one.
-                let narrow: f32 =
-                    if wide.is_finite() { text.trim_matches(is_space).parse().unwrap_or(0.0) } else { wide as f32 };
+                let narrow: f32 = text.trim_matches(is_space).parse().unwrap_or(wide as f32);
                 if (wide.is_finite() && narrow.is_infinite()) || (narrow == 0.0 && wide != 0.0) {
-                    return Err(SqlError::out_of_range("real", text));
+                    return Err(SqlError::new("22003", format!("\"{text}\" is out of range for type real")));
                 }
                 Value::Float4(narrow)
             }
@@ -94,6 +93,12 @@ impl ColumnType {
                 // It is JSON already; what is left to check costs a walk.
                 if json.contains("\\u0000") || json.len() > 512 {
                     jsonb::Json::parse(json)?;
+                }
+                if json.starts_with('"') {
+                    // A string is read and written again.
+                    let mut written = String::with_capacity(json.len());
+                    jsonb::write_string(&mut written, &jsonb::unescape(json)?);
+                    return Ok(Value::Json(written.into()));
                 }
                 return Ok(Value::Json(json.into()));
             }
@@ -238,11 +243,14 @@ fn boolean(text: &str) -> Result<bool, SqlError> {
 
 fn integer(text: &str, name: &str, least: i64, most: i64) -> Result<i64, SqlError> {
     let trimmed = text.trim_matches(is_space);
-    let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(SqlError::invalid_text(name, text));
-    }
-    match trimmed.parse::<i64>() {
+    let sign = trimmed.len() - trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed).len();
+    let digits = trimmed[sign..].bytes().take_while(u8::is_ascii_digit).count();
+    // Digits come first: what follows them is not looked at once there are too many.
+    match trimmed[..sign + digits].parse::<i64>() {
+        _ if digits == 0 => Err(SqlError::invalid_text(name, text)),
+        Ok(number) if (least..=most).contains(&number) && sign + digits < trimmed.len() => {
+            Err(SqlError::invalid_text(name, text))
+        }
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(SqlError::out_of_range(name, text)),
     }
@@ -257,6 +265,9 @@ fn float(text: &str, name: &str) -> Result<f64, SqlError> {
         "-infinity" | "-inf" => return Ok(f64::NEG_INFINITY),
         _ => {}
     }
+    if let Some(number) = hexadecimal(&lower) {
+        return Ok(number);
+    }
     let shaped = lower.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'+' | b'-'));
     let number: f64 =
         if shaped { lower.parse().ok() } else { None }.ok_or_else(|| SqlError::invalid_text(name, text))?;
@@ -266,6 +277,13 @@ fn float(text: &str, name: &str) -> Result<f64, SqlError> {
         return Err(SqlError::new("22003", format!("\"{text}\" is out of range for type {name}")));
     }
     Ok(number)
+}
+
+/// A whole number in hexadecimal digits, which C's `strtod` takes.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (sign, rest) = text.strip_prefix('-').map_or((1.0, text), |rest| (-1.0, rest));
+    let digits = rest.strip_prefix("0x").filter(|digits| digits.len() <= 13)?;
+    u64::from_str_radix(digits, 16).ok().map(|number| sign * number as f64)
 }
 
 /// A uuid as `uuid_in` takes it: with or without braces, a hyphen after any four digits.

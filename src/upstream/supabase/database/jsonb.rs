@@ -190,8 +190,7 @@ impl Reader<'_> {
     /// The error for what stands here, in the words of PostgreSQL's parser.
     fn unexpected(&self, expected: &str) -> SqlError {
         let rest = &self.text[self.at..];
-        let word =
-            rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '+' | '-'))).unwrap_or(rest.len());
+        let word = word(rest).len();
         let token = &rest[..word.max(rest.chars().next().map_or(0, char::len_utf8))];
         Self::invalid(match token {
             "" => "The input string ended unexpectedly.".to_owned(),
@@ -217,8 +216,7 @@ impl Reader<'_> {
             Some(b'"') => Ok(Json::String(self.string()?)),
             _ => {
                 let rest = &self.text[self.at..];
-                let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '+' | '-')));
-                let word = &rest[..end.unwrap_or(rest.len())];
+                let word = word(rest);
                 let json = match word {
                     "null" => Json::Null,
                     "true" => Json::Bool(true),
@@ -337,6 +335,32 @@ pub fn unescape(quoted: &str) -> Result<String, SqlError> {
             .details("\\u0000 cannot be converted to text."));
     }
     Ok(text)
+}
+
+/// The word that a text begins with, as PostgreSQL's lexer takes it: a number as far as its grammar goes, and the
+/// letters and digits behind it.
+fn word(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let mut at = usize::from(bytes.first() == Some(&b'-'));
+    if bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        let digits = |mut at: usize| {
+            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            at
+        };
+        at = if bytes[at] == b'0' { at + 1 } else { digits(at) };
+        if bytes.get(at) == Some(&b'.') {
+            at = digits(at + 1);
+        }
+        if matches!(bytes.get(at), Some(b'e' | b'E')) {
+            at += 1;
+            at += usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
+            at = digits(at);
+        }
+    }
+    let rest = &text[at..];
+    &text[..at + rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len())]
 }
 
 /// Whether a word is a number of JSON's grammar.

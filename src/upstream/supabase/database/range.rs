@@ -63,16 +63,22 @@ pub fn new(
         }
     }
     if kind.is_discrete() {
-        if let (Some(value), false) = (&lower, lower_inclusive) {
+        // Infinity has no next day: its end stays as it was written.
+        let finite = |value: &Value| !matches!(value, Value::Date(i32::MIN | i32::MAX));
+        if let (Some(value), false) = (&lower, lower_inclusive)
+            && finite(value)
+        {
             lower = Some(next(value, kind)?);
             lower_inclusive = true;
         }
-        if let (Some(value), true) = (&upper, upper_inclusive) {
+        if let (Some(value), true) = (&upper, upper_inclusive)
+            && finite(value)
+        {
             upper = Some(next(value, kind)?);
             upper_inclusive = false;
         }
         if let (Some(low), Some(high)) = (&lower, &upper)
-            && low.compare(high).is_ge()
+            && (low.compare(high).is_gt() || low.compare(high).is_eq() && !(lower_inclusive && upper_inclusive))
         {
             return Ok(empty(kind));
         }
@@ -94,8 +100,7 @@ fn next(value: &Value, kind: RangeType) -> Result<Value, SqlError> {
             }
             Ok(Value::Int(number + 1))
         }
-        // Infinity has no next day.
-        Value::Date(day) if *day != i32::MAX && *day != i32::MIN => Ok(Value::Date(day + 1)),
+        Value::Date(day) => Ok(Value::Date(day.saturating_add(1))),
         other => Ok(other.clone()),
     }
 }

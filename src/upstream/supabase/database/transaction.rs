@@ -447,16 +447,17 @@ impl<'a> Transaction<'a> {
     fn check_foreign_keys(&self, begun: usize) -> Result<(), SqlError> {
         for Change { table: name, number, before, .. } in &self.changes[begun..] {
             let table = self.table(name)?;
-            if let Some(row) = table.row(*number) {
-                self.check_references(table, row)?;
-            }
-            let Some(before) = before else { continue };
-            for (child, key) in self.store.referencing(name) {
+            // What points here comes first, what this points at second: so PostgreSQL names its triggers.
+            for (child, key) in before.iter().flat_map(|_| self.store.referencing(name)) {
+                let Some(before) = before else { continue };
                 let old: Vec<&Value> = key.target_columns.iter().map(|place| before.get(*place)).collect();
                 let gone = table.find_equal(&key.target_columns, &old).is_none();
                 if gone && child.find_equal(&key.columns, &old).is_some() {
                     return Err(self.still_referenced(name, before, &child.definition().name, key));
                 }
+            }
+            if let Some(row) = table.row(*number) {
+                self.check_references(table, row)?;
             }
         }
         Ok(())

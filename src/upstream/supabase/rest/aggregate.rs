@@ -19,7 +19,7 @@ use std::cmp::Ordering;
 pub fn result(function: Aggregate, kind: &ColumnType) -> Result<ColumnType, PgError> {
     use ColumnType::{
         Any, Array, Bool, Bytea, Enum, Float4, Float8, Int2, Int4, Int8, Interval, Json, Jsonb, Numeric, Other, Range,
-        TsVector, Uuid, Varchar, Vector,
+        Time, TsVector, Uuid, Varchar, Vector,
     };
     let missing = || Err(refusals::no_function(function.name(), &kind.name()));
     Ok(match (function, kind) {
@@ -30,7 +30,8 @@ pub fn result(function: Aggregate, kind: &ColumnType) -> Result<ColumnType, PgEr
         (Aggregate::Sum, Float4) => Float4,
         (Aggregate::Sum | Aggregate::Avg, Float8) | (Aggregate::Avg, Float4) => Float8,
         (Aggregate::Avg, Int2 | Int4 | Int8 | Numeric(_)) => Numeric(None),
-        (Aggregate::Sum | Aggregate::Avg, Interval) => Interval,
+        // A `time` is taken for an `interval` there.
+        (Aggregate::Sum | Aggregate::Avg, Interval | Time(_)) => Interval,
         (Aggregate::Sum | Aggregate::Avg, _) => return missing(),
         (
             Aggregate::Min | Aggregate::Max,
@@ -64,7 +65,7 @@ pub fn compute(function: Aggregate, values: &[Value]) -> Result<Value, PgError> 
         _ => {
             let all: Vec<&Value> = some.collect();
             match first {
-                Value::Interval(_) => Ok(interval(function, &all)),
+                Value::Interval(_) | Value::Time(_) => Ok(interval(function, &all)),
                 _ if all.iter().any(|value| matches!(value, Value::Float8(_))) => float8(function, &all),
                 Value::Float4(_) => float4(function, &all),
                 Value::Int(_) | Value::Numeric(_) => exact(function, &all),
@@ -163,17 +164,25 @@ fn interval(function: Aggregate, all: &[&Value]) -> Value {
             days += i64::from(interval.days);
             micros = micros.saturating_add(interval.micros);
         }
+        if let Value::Time(time) = value {
+            micros = micros.saturating_add(*time);
+        }
     }
     let narrow = |number: i64| i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX });
     if function == Aggregate::Avg {
-        // What months and days leave over goes to the next smaller unit (`interval_div`).
-        let count = all.len() as i64;
-        let month_days = (months % count) as f64 / count as f64 * 30.0;
-        let day_part = (days % count) as f64 / count as f64 + month_days.fract();
-        let more_days = month_days.trunc() + day_part.trunc();
-        let seconds = day_part.fract() * 86_400.0 * 1e6;
-        let rest = (micros as f64 / count as f64 + seconds).round();
-        (months, days, micros) = (months / count, days / count + more_days as i64, rest as i64);
+        // What months and days leave over goes to the next smaller unit, rounded to microseconds each time
+        // (`interval_div`).
+        const DAY_SECONDS: f64 = 86_400.0;
+        let rounded = |number: f64| (number * 1e6).round_ties_even() / 1e6;
+        let count = all.len() as f64;
+        let (whole_months, whole_days) = ((months as f64 / count).trunc(), (days as f64 / count).trunc());
+        let month_days = rounded((months as f64 / count - whole_months) * 30.0);
+        let mut seconds = rounded((days as f64 / count - whole_days + month_days.fract()) * DAY_SECONDS);
+        let more_days = (seconds / DAY_SECONDS).trunc();
+        seconds -= more_days * DAY_SECONDS;
+        let rest = (micros as f64 / count + seconds * 1e6).round_ties_even();
+        (months, days, micros) =
+            (whole_months as i64, (whole_days + more_days + month_days.trunc()) as i64, rest as i64);
     }
     Value::Interval(Box::new(Interval { months: narrow(months), days: narrow(days), micros }))
 }

@@ -82,6 +82,8 @@ pub fn cast(value: &Value, to: &ColumnType) -> Result<Value, PgError> {
             }
             Ok(Value::Array(array))
         }
+        // Only into texts does `character(n)` go without the spaces that fill it.
+        (Value::Char(text), to) if !to.is_text() => to.parse(text).map_err(refusals::sql),
         (value, to) => to.cast(value).map_err(refusals::sql),
     }
 }

@@ -56,10 +56,10 @@ impl Expression {
         if self.field.path.is_empty() { self.place } else { None }
     }
 
-    /// How many operators and functions are carried out for it.
+    /// How many operators and functions are carried out for it, times two.
     pub fn cost(&self) -> usize {
         let json = matches!(self.kind, ColumnType::Json | ColumnType::Jsonb | ColumnType::Text);
-        self.field.path.len() + usize::from(!self.field.path.is_empty() && !json)
+        2 * (self.field.path.len() + usize::from(!self.field.path.is_empty() && !json))
     }
 
     /// Its value in a row.

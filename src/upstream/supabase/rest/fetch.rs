@@ -128,8 +128,7 @@ impl Context<'_> {
     }
 
     fn fulfils(&self, node: &Node<'_>, row: &Row) -> Result<bool, PgError> {
-        let embedded =
-            |number: usize| -> Result<bool, PgError> { Ok(!self.related(&node.children[number], row)?.is_empty()) };
+        let embedded = |number: usize| self.any_related(&node.children[number], row);
         for predicate in &node.predicates {
             if predicate.holds(row, &embedded)? != Some(true) {
                 return Ok(false);

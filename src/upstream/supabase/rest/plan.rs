@@ -126,6 +126,8 @@ struct Said<'q> {
     rows: Option<&'q Rows>,
     /// What is said of tables embedded in it: the rest of the way there.
     below: Vec<(&'q [String], &'q Rows)>,
+    /// [`Query::touched`], at the top only: below, fields are in an order of their own.
+    touched: &'q [Vec<String>],
     alias: String,
     depth: usize,
     unreadable: &'q RefCell<Unreadable>,
@@ -144,7 +146,8 @@ pub fn plan<'s>(context: Context<'s>, table: &'s Table, query: &Query, filters: 
     let rows = filters.then_some(&query.rows);
     let alias = table.definition().name.table.clone();
     let unreadable = RefCell::new(Unreadable::default());
-    let said = Said { items: &query.select, rows, below, alias, depth: 0, unreadable: &unreadable };
+    let said =
+        Said { items: &query.select, rows, below, touched: &query.touched, alias, depth: 0, unreadable: &unreadable };
     let node = node(context, table, said, false)?;
     unreadable.into_inner().told()?;
     Ok(node)
@@ -183,8 +186,7 @@ fn node<'s>(context: Context<'s>, table: &'s Table, said: Said<'_>, embedded: bo
     let definition = table.definition();
     let mut children = Vec::new();
     let mut spreads = Vec::new();
-    for item in said.items {
-        let Item::Relation(relation) = item else { continue };
+    for relation in relations_in_order(&said) {
         children.push(child(context, definition, relation, &said)?);
         spreads.push((relation.spread, is_empty(&relation.items)));
     }
@@ -213,9 +215,8 @@ fn node<'s>(context: Context<'s>, table: &'s Table, said: Said<'_>, embedded: bo
     let scope = Scope { table: definition, alias: &said.alias, embedded: &names, unreadable };
     let conditions = said.rows.map_or(&[][..], |rows| &rows.conditions);
     let clause = if conditions.len() > 1 || said.depth > 0 { Clause::And } else { Clause::Where };
-    node.predicates =
-        conditions.iter().map(|condition| scope.predicate(condition, clause)).collect::<Result<_, _>>()?;
-    node.predicates.sort_by_key(Predicate::cost);
+    let predicates = conditions.iter().map(|condition| scope.predicate(condition, clause)).collect::<Result<_, _>>()?;
+    node.predicates = Predicate::in_order(predicates);
     for (number, (spread, empty)) in spreads.into_iter().enumerate() {
         match (spread, empty) {
             (true, _) => node.outputs.push(Output::Spread(number)),
@@ -238,6 +239,22 @@ fn node<'s>(context: Context<'s>, table: &'s Table, said: Said<'_>, embedded: bo
         node.order_as_jsonb();
     }
     Ok(node)
+}
+
+/// The relations in the order in which they are told: those come first of which something is said, the last first.
+fn relations_in_order<'q>(said: &Said<'q>) -> Vec<&'q RelationItem> {
+    let mut relations: Vec<&RelationItem> = said
+        .items
+        .iter()
+        .filter_map(|item| if let Item::Relation(relation) = item { Some(relation) } else { None })
+        .collect();
+    for name in said.touched.iter().filter_map(|path| path.first()) {
+        let named = |relation: &&RelationItem| relation.name == *name || relation.alias.as_ref() == Some(name);
+        if let Some(at) = relations.iter().position(named) {
+            relations[..=at].rotate_right(1);
+        }
+    }
+    relations
 }
 
 /// Whether nothing is selected of a relation, nor of those in it.
@@ -279,12 +296,18 @@ fn child<'s>(
         Cardinality::ManyToMany => target.clone(),
         _ => format!("{target}_{depth}"),
     };
-    let is_it = |segment: &String| *segment == item.name || item.alias.as_ref() == Some(segment);
+    // What is said of a name is about the first that has it.
+    let is_it = |segment: &String| {
+        said.items
+            .iter()
+            .find_map(|other| relation_named(other, segment))
+            .is_some_and(|first| std::ptr::eq(first, item))
+    };
     let here = said.below.iter().filter(|(path, _)| path.first().is_some_and(is_it));
     let here: Vec<_> = here.map(|(path, rows)| (&path[1..], *rows)).collect();
     let rows = here.iter().find(|(path, _)| path.is_empty()).map(|(_, rows)| *rows);
     let below = here.into_iter().filter(|(path, _)| !path.is_empty()).collect();
-    let inner_said = Said { items: &item.items, rows, below, alias, depth, unreadable: said.unreadable };
+    let inner_said = Said { items: &item.items, rows, below, touched: &[], alias, depth, unreadable: said.unreadable };
     let mut node = node(context, relation.target, inner_said, !item.spread)?;
     if item.spread && !relation.is_to_one() && node.grouped {
         let message = "Aggregates are not implemented for one-to-many or many-to-many spreads.";

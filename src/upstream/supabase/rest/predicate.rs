@@ -266,14 +266,14 @@ fn test(filter: &Filter, kind: &ColumnType, clause: Clause) -> Result<Test, PgEr
         Operation::Quant(operator, quantifier, text) => quantified_test(*operator, *quantifier, text, kind),
         Operation::In(texts) => {
             comparable(kind, Comparison::EQUAL)?;
+            if let ColumnType::Array(_) = kind {
+                return Err(no_array_of(kind));
+            }
             // `in.()` is read as one empty text, and means nothing at all.
             if let [only] = texts.as_slice()
                 && only.is_empty()
             {
                 return Ok(Test::CompareEach(Comparison::EQUAL, Quantifier::Any, Vec::new()));
-            }
-            if let ColumnType::Array(_) = kind {
-                return Err(no_array_of(kind));
             }
             let operands = texts.iter().map(|text| operand(kind, text).map(Some)).collect::<Result<_, _>>()?;
             Ok(Test::CompareEach(Comparison::EQUAL, Quantifier::Any, operands))
@@ -371,13 +371,10 @@ fn pattern_test(
     })
 }
 
-fn containment_test(
-    operator: SimpleOperator,
-    text: &str,
-    kind: &ColumnType,
-    clause: Clause,
-) -> Result<Test, PgError> {
-    use SimpleOperator::{Adjacent, ContainedIn, Contains, NotLeftOf, NotRightOf, Overlaps, StrictlyLeft, StrictlyRight};
+fn containment_test(operator: SimpleOperator, text: &str, kind: &ColumnType, clause: Clause) -> Result<Test, PgError> {
+    use SimpleOperator::{
+        Adjacent, ContainedIn, Contains, NotLeftOf, NotRightOf, Overlaps, StrictlyLeft, StrictlyRight,
+    };
     let symbol = match operator {
         Contains => "@>",
         ContainedIn => "<@",
@@ -453,9 +450,30 @@ impl Predicate {
         }
     }
 
-    /// What it costs to ask, roughly as PostgreSQL's planner counts: it asks the cheaper of several questions first,
-    /// which shows where one of them fails.
-    pub fn cost(&self) -> usize {
+    /// What must hold for it to hold.
+    fn flattened(self, out: &mut Vec<Predicate>) {
+        match self {
+            Self::And(all) => all.into_iter().for_each(|one| one.flattened(out)),
+            Self::Or(mut all) if all.len() == 1 => {
+                if let Some(one) = all.pop() {
+                    one.flattened(out);
+                }
+            }
+            other => out.push(other),
+        }
+    }
+
+    /// Conditions that must all hold, the cheapest first, as PostgreSQL asks them.
+    pub fn in_order(all: Vec<Self>) -> Vec<Self> {
+        let mut flat = Vec::with_capacity(all.len());
+        all.into_iter().for_each(|one| one.flattened(&mut flat));
+        flat.sort_by_key(Self::cost);
+        flat
+    }
+
+    /// What it costs to ask, in halves of what PostgreSQL's planner counts for an operator: it asks the cheaper of
+    /// several questions first, which shows where one of them fails.
+    fn cost(&self) -> usize {
         match self {
             Self::And(all) | Self::Or(all) => all.iter().map(Self::cost).sum(),
             Self::Not(one) => one.cost(),
@@ -464,12 +482,13 @@ impl Predicate {
                 expression.cost()
                     + match test {
                         Test::Is(_) => 0,
-                        Test::Compare(..) | Test::Distinct(_) | Test::Containment(..) => 1,
-                        Test::Like(_) | Test::Regex(_) => 1,
-                        Test::CompareEach(_, _, all) => all.len().div_ceil(2),
-                        Test::LikeEach(_, all) => all.len().div_ceil(2),
-                        Test::RegexEach(_, all) => all.len().div_ceil(2),
-                        Test::Search(_) => 101,
+                        Test::Compare(..) | Test::Distinct(_) | Test::Containment(..) => 2,
+                        Test::Like(_) | Test::Regex(_) => 2,
+                        // Each element counts half.
+                        Test::CompareEach(_, _, all) => all.len(),
+                        Test::LikeEach(_, all) => all.len(),
+                        Test::RegexEach(_, all) => all.len(),
+                        Test::Search(_) => 202,
                     }
             }
         }

@@ -120,6 +120,15 @@ impl Context<'_> {
         if node.grouped { Ok(self.groups(node, numbers)?.len()) } else { Ok(numbers.len()) }
     }
 
+    /// Whether anything would be told of the related rows of a row. Aggregates tell of no rows, too.
+    ///
+    /// # Errors
+    /// As [`Context::json`].
+    pub fn any_related(&self, child: &Child<'_>, row: &Row) -> Result<bool, PgError> {
+        let numbers = self.related(child, row)?;
+        if child.node.grouped { Ok(!self.groups(&child.node, &numbers)?.is_empty()) } else { Ok(!numbers.is_empty()) }
+    }
+
     /// A row without values, as JSON.
     ///
     /// # Errors

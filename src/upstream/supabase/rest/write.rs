@@ -269,13 +269,19 @@ impl Writing<'_> {
     fn update(&self, store: &mut Store, asked: &Asked) -> Result<Written, PgError> {
         let Asked { query, preferences, .. } = asked;
         let payload = self.payload(query)?;
-        let rows = self.rows(self.table(store)?, &payload, preferences.missing_default == Some(true))?;
+        let rows = self.rows(self.table(store)?, &payload, preferences.missing_default == Some(true));
         self.check_representation(store, asked)?;
-        let assignments = rows.into_iter().next().filter(|row| !row.is_empty());
-        let numbers = match &assignments {
-            Some(_) => self.chosen(store, query, "UPDATE requires a WHERE clause")?,
-            // Nothing to set changes nothing, whatever the filters say.
-            None => Vec::new(),
+        // Nothing to set changes nothing, whatever the filters say.
+        let numbers = if payload.columns.is_empty() || payload.rows.is_empty() {
+            Vec::new()
+        } else {
+            self.chosen(store, query, "UPDATE requires a WHERE clause")?
+        };
+        let assignments = match rows {
+            Ok(rows) => rows.into_iter().next(),
+            // What no row is changed to is never looked at, but for the names of its columns.
+            Err(error) if numbers.is_empty() && error.code != "PGRST204" => None,
+            Err(error) => return Err(error),
         };
         let mut transaction = Transaction::begin(store, self.identity, self.now);
         let numbers = transaction

@@ -96,11 +96,6 @@ impl StorageError {
         Self { status: 403, code: "AccessDenied", error: "Unauthorized", message: reason(error).into() }
     }
 
-    /// What happened.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
     /// The answer.
     pub fn answer(&self) -> Answer {
         #[derive(Serialize)]

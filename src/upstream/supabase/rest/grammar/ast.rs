@@ -265,6 +265,9 @@ pub struct Query {
     pub rows: Rows,
     /// Which rows of embedded tables: the way to them by alias or name, and what is said of them.
     pub embedded: Vec<(Vec<String>, Rows)>,
+    /// The ways to embedded tables in the order in which PostgREST puts there what is said of them. Each time it
+    /// moves the table to the front of those beside it, which shows in the order of an answer's fields.
+    pub touched: Vec<Vec<String>>,
     /// The columns that a write takes from its body.
     pub columns: Option<Vec<String>>,
     /// The columns by which an upsert finds its row.

@@ -26,8 +26,10 @@ pub fn parse(text: &str, parameters: Parameters) -> Result<Query, PgError> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let keyed = |words: &[&str]| pairs.iter().filter(|(key, _)| words.contains(&&*last(key))).collect::<Vec<_>>();
 
+    let (mut ordered, mut logical, mut ranged) = (Vec::new(), Vec::new(), Vec::new());
     for (key, value) in keyed(&["order"]) {
         let (path, _) = tree_path(key)?;
+        ordered.push(path.clone());
         let order = read(value, "failed to parse order", |r| r.order())?;
         let rows = query.rows_at(path);
         if rows.order.is_empty() {
@@ -38,7 +40,8 @@ pub fn parse(text: &str, parameters: Parameters) -> Result<Query, PgError> {
         let names = read(key, "failed to parse logic path", |r| r.separated(|r| r.name(), |r| r.delimiter()))?;
         let negated = names.iter().any(|name| name == "not");
         let operator = names.last().cloned().unwrap_or_default();
-        let path = names[..names.len() - 1].iter().filter(|name| *name != "not").cloned().collect();
+        let path: Vec<String> = names[..names.len() - 1].iter().filter(|name| *name != "not").cloned().collect();
+        logical.push(path.clone());
         let whole = format!("{}{operator}{value}", if negated { "not." } else { "" });
         let condition = reader::read(&whole, |r| r.condition())
             .map_err(|complaint| refused("failed to parse logic tree", value, complaint))?;
@@ -50,7 +53,7 @@ pub fn parse(text: &str, parameters: Parameters) -> Result<Query, PgError> {
     }
     let select = first("select").map_or("*", |text| text);
     query.select = read(select, "failed to parse select parameter", |r| r.items())?;
-    filters(&mut query, &pairs, parameters, &last)?;
+    let filtered = filters(&mut query, &pairs, parameters, &last)?;
     if let Some(text) = first("on_conflict") {
         query.on_conflict = Some(read(text, "failed to parse on_conflict parameter", |r| r.names())?);
     }
@@ -58,6 +61,7 @@ pub fn parse(text: &str, parameters: Parameters) -> Result<Query, PgError> {
         let (path, _) = tree_path(key)?;
         // What is no number is as if it were not there.
         let Ok(number) = value.trim().parse::<i64>() else { continue };
+        ranged.push(path.clone());
         let rows = query.rows_at(path);
         if last(key) == "limit" {
             rows.limit = Some(number);
@@ -65,15 +69,20 @@ pub fn parse(text: &str, parameters: Parameters) -> Result<Query, PgError> {
             rows.offset = u64::try_from(number).unwrap_or(0);
         }
     }
+    let sorts = [filtered, ordered, ranged, logical];
+    let all = sorts.into_iter().flat_map(|paths| paths.into_iter().rev());
+    query.touched = all.filter(|path| !path.is_empty()).collect();
     Ok(query)
 }
 
+/// Reads the filters; gives the ways to the tables that they are about.
 fn filters(
     query: &mut Query,
     pairs: &[(Cow<'_, str>, Cow<'_, str>)],
     parameters: Parameters,
     last: &dyn Fn(&str) -> String,
-) -> Result<(), PgError> {
+) -> Result<Vec<Vec<String>>, PgError> {
+    let mut paths = Vec::new();
     for (key, value) in pairs {
         let reserved = matches!(&**key, "select" | "columns" | "on_conflict" | "apikey")
             || matches!(&*last(key), "order" | "limit" | "offset" | "and" | "or");
@@ -91,9 +100,10 @@ fn filters(
             }
             Err(complaint) => return Err(refused("failed to parse filter", value, complaint)),
         };
+        paths.push(path.clone());
         query.rows_at(path).conditions.push(Condition::Filter(Filter { field, negated, operation }));
     }
-    Ok(())
+    Ok(paths)
 }
 
 impl Query {
