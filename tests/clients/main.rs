@@ -8,17 +8,13 @@
 #![expect(clippy::print_stderr, reason = "what falls short is shown with its place, which the document leaves out")]
 
 mod matrix;
+mod mocks;
 mod openai;
 mod programs;
 mod retries;
 mod stage;
 mod supabase;
 
-use firedrill::model::content::ContentFile;
-use firedrill::model::function::{ArgumentPlan, FunctionBody, FunctionPlan, ReturnsPlan};
-use firedrill::model::limits::{LimitsPlan, RateLimit};
-use firedrill::model::supabase::{AuthPlan, EdgeFunctionPlan, KeyPolicy, KeysPlan};
-use firedrill::model::upstream::{OpenaiPlan, SeedFile, SeedFormat, SupabasePlan, UpstreamKind};
 use futures_util::future::join_all;
 use matrix::{Cell, Table};
 use programs::{Client, OPENAI, SUPABASE};
@@ -30,9 +26,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/fidelity.md");
-
-/// The key that the programs of OpenAI's clients use; the mock takes no other.
-const KEY: &str = "sk-test-0123456789abcdef";
 
 /// What a program says of one call.
 #[derive(Debug, Deserialize)]
@@ -54,65 +47,40 @@ fn failing(client: &Client) -> String {
     format!("{} failing", client.id)
 }
 
-fn openai_kind() -> UpstreamKind {
-    let refusal = json!({"rule": [{"name": "refusal", "when": {"prompt": "firedrill: refuse"},
-                                   "answer": {"refusal": "I cannot help with that."}}]});
-    let content: ContentFile = serde_json::from_value(refusal).unwrap();
-    // Few enough that what is left does not fill up again between two calls.
-    let scarce = RateLimit { requests_per_minute: Some(60), tokens_per_minute: Some(100_000) };
-    UpstreamKind::Openai(OpenaiPlan {
-        keys: vec![firedrill::model::secret::Secret::new(KEY.to_owned())],
-        limits: LimitsPlan { models: BTreeMap::from([("gpt-4.1".into(), scarce)]), ..LimitsPlan::default() },
-        content: vec![content],
-        ..OpenaiPlan::default()
-    })
+/// The instance over TLS.
+fn encrypted(client: &Client) -> String {
+    format!("{} over TLS", client.id)
 }
 
-fn supabase_kind() -> UpstreamKind {
-    let seed = SeedFile { name: "seed.sql".into(), format: SeedFormat::Sql, text: include_str!("seed.sql").into() };
-    let hello = EdgeFunctionPlan { body: json!({"message": "Hello!"}), ..EdgeFunctionPlan::default() };
-    UpstreamKind::Supabase(SupabasePlan {
-        seed_files: vec![seed],
-        aggregates: true,
-        keys: KeysPlan { accept: KeyPolicy::Own, ..KeysPlan::default() },
-        auth: AuthPlan { anonymous_sign_ins: true, ..AuthPlan::default() },
-        functions: functions(),
-        edge_functions: BTreeMap::from([("hello".to_owned(), hello)]),
-        ..SupabasePlan::default()
-    })
-}
+/// The calls that are made over TLS too: each kind of traffic once.
+const OVER_TLS: [&str; 13] = [
+    "models.list",
+    "chat.plain",
+    "chat.stream",
+    "chat.parse",
+    "embeddings.base64",
+    "errors.unknown_model",
+    "select.all",
+    "insert.one",
+    "auth.sign_in",
+    "storage.objects",
+    "functions.invoke",
+    "realtime.row_changes",
+    "http2",
+];
 
-/// The functions that `rpc` is tried on.
-fn functions() -> Vec<FunctionPlan> {
-    let function = |name: &str, argument: Option<(&str, &str)>, returns, body| FunctionPlan {
-        schema: "public".into(),
-        name: name.into(),
-        arguments: argument
-            .map(|(name, kind)| ArgumentPlan { name: name.into(), kind: kind.into(), default: None })
-            .into_iter()
-            .collect(),
-        returns,
-        volatile: false,
-        body,
-    };
-    let over = FunctionBody::Query { from: "items".into(), select: None, rows: "price=gt.{min}".into(), definer: false };
-    vec![
-        function("greet", Some(("name", "text")), ReturnsPlan::Scalar("text".into()), FunctionBody::Template(r#"{{ "Hello, " ~ name ~ "!" }}"#.into())),
-        function("items_over", Some(("min", "numeric")), ReturnsPlan::Rows("items".into()), over),
-        function("nothing", None, ReturnsPlan::Void, FunctionBody::Constant(Value::Null)),
-    ]
-}
-
-async fn call_openai(client: &Client, stage: &Stage, clients: &Path) -> Vec<Told> {
-    client
-        .run(clients, "calls", json!({"base": stage.url(&calls(client)), "failing": stage.url(&failing(client))}))
-        .await
-}
-
-async fn call_supabase(client: &Client, stage: &Stage, clients: &Path, keys: &Value) -> Vec<Told> {
+/// Makes all calls, and some of them again over TLS.
+async fn call(client: &Client, stage: &Stage, clients: &Path, keys: &Value) -> (Vec<Told>, Vec<Told>) {
     let mut input = keys.clone();
     input["base"] = stage.url(&calls(client)).into();
-    client.run(clients, "calls", input).await
+    if OPENAI.contains(client) {
+        input["failing"] = stage.url(&failing(client)).into();
+    }
+    let mut again = input.clone();
+    again["base"] = stage.url(&encrypted(client)).into();
+    again["only"] = json!(OVER_TLS);
+    let nothing = BTreeMap::new();
+    tokio::join!(client.run(clients, "calls", input, &nothing), client.run(clients, "calls", again, stage.trust()))
 }
 
 /// A table of calls: rows in the order in which the clients told of them, first seen first.
@@ -175,14 +143,16 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
 
     let mut cast = Cast::default();
     for client in &OPENAI {
-        cast.add(&calls(client), openai_kind(), &[]);
-        cast.add(&failing(client), openai_kind(), &[openai::failed()]);
+        cast.add(&calls(client), mocks::openai(), &[]);
+        cast.add(&failing(client), mocks::openai(), &[openai::failed()]);
+        cast.add_encrypted(&encrypted(client), mocks::openai());
     }
     for client in &SUPABASE {
-        cast.add(&calls(client), supabase_kind(), &[]);
+        cast.add(&calls(client), mocks::supabase(), &[]);
+        cast.add_encrypted(&encrypted(client), mocks::supabase());
     }
-    retries::cast(&mut cast, &OPENAI, &openai_conditions, &openai_kind());
-    retries::cast(&mut cast, &SUPABASE, &supabase_conditions, &supabase_kind());
+    retries::cast(&mut cast, &OPENAI, &openai_conditions, &mocks::openai());
+    retries::cast(&mut cast, &SUPABASE, &supabase_conditions, &mocks::supabase());
     let stage = cast.start().await;
     let environment = stage.environment();
     let keys = json!({"key": environment["SUPABASE_ANON_KEY"], "service_key": environment["SUPABASE_SERVICE_KEY"]});
@@ -193,16 +163,21 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
     let ((openai_calls, supabase_calls, (openai_told, supabase_told)), long) = tokio::join!(
         async {
             let (openai_calls, supabase_calls) = tokio::join!(
-                join_all(OPENAI.iter().map(|client| call_openai(client, &stage, &clients))),
-                join_all(SUPABASE.iter().map(|client| call_supabase(client, &stage, &clients, &keys))),
+                join_all(OPENAI.iter().map(|client| call(client, &stage, &clients, &nothing))),
+                join_all(SUPABASE.iter().map(|client| call(client, &stage, &clients, &keys))),
             );
             // Afterwards, because these mostly wait, and shall not be held up by those that work.
-            let told = tokio::join!(retries::all_meet(openai, &OPENAI, false), retries::all_meet(supabase, &SUPABASE, false));
+            let told =
+                tokio::join!(retries::all_meet(openai, &OPENAI, false), retries::all_meet(supabase, &SUPABASE, false));
             (openai_calls, supabase_calls, told)
         },
         retries::all_meet(supabase, &SUPABASE, true),
     );
     let supabase_told: Vec<Tellings> = supabase_told.into_iter().zip(long).map(|(told, long)| told.and(long)).collect();
+    let (openai_calls, openai_again): (Vec<_>, Vec<_>) = openai_calls.into_iter().unzip();
+    let (supabase_calls, supabase_again): (Vec<_>, Vec<_>) = supabase_calls.into_iter().unzip();
+    let everybody: Vec<Client> = OPENAI.into_iter().chain(SUPABASE).collect();
+    let again: Vec<Vec<Told>> = openai_again.into_iter().chain(supabase_again).collect();
     let (seen, _warnings) = stage.end().await;
 
     let tables = [
@@ -210,12 +185,16 @@ async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
         table_of_failures("OpenAI: failures", FAILURES, &OPENAI, &openai_conditions, &openai_told, &seen),
         table_of_calls("Supabase: calls", CALLS, &SUPABASE, &supabase_calls),
         table_of_failures("Supabase: failures", FAILURES, &SUPABASE, &supabase_conditions, &supabase_told, &seen),
+        table_of_calls("Over TLS", TLS, &everybody, &again),
     ];
     hold_against_the_document(&matrix::document(&tables));
 }
 
 const CALLS: &str =
     "Each row is one case of the programs in [`tests/clients`](../tests/clients), where its name finds it.";
+const TLS: &str = "\
+The same cases over TLS, with a certificate of the test CA that the clients are told to trust. `http2`: the client
+chose HTTP/2, which of these only Python's `supabase` does.";
 const FAILURES: &str = "\
 What the client does by itself: the class of what comes out, and how many requests the mock received. The retries were
 waited for, except where a cell says how many seconds apart they are: there the client asked its clock for that wait,

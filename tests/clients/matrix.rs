@@ -67,7 +67,7 @@ cargo test --test clients -- --ignored                          # measure again 
   have given it; for failures, the class of what came out, the number of requests that the mock received, and the
   time between them.
 - **✗ n**: falls short, and note n below the table says how.
-- **–**: the client has no such call.
+- **–**: the client has no such call, or the case is about the wire beneath it, which one client shows.
 
 ";
 

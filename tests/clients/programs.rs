@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -67,8 +68,14 @@ impl Client {
         version.unwrap_or_else(|| panic!("{} is not pinned", self.id))
     }
 
-    /// Runs one of its programs on `input`; a line of JSON for each case.
-    pub async fn run<T: for<'a> Deserialize<'a>>(&self, clients: &Path, program: &str, mut input: Value) -> Vec<T> {
+    /// Runs one of its programs on `input`, with these variables; a line of JSON for each case.
+    pub async fn run<T: for<'a> Deserialize<'a>>(
+        &self,
+        clients: &Path,
+        program: &str,
+        mut input: Value,
+        variables: &BTreeMap<String, String>,
+    ) -> Vec<T> {
         let mut command = if self.is_python {
             let mut command = Command::new(clients.join(self.environment).join("bin/python"));
             command.arg("-B").arg(folder().join(format!("python/{}_{program}.py", self.family)));
@@ -86,6 +93,7 @@ impl Client {
                 command.env_remove(name);
             }
         }
+        command.envs(variables);
         command.env("FIREDRILL_CLIENTS", clients).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).await.unwrap();

@@ -143,7 +143,7 @@ async fn meet(party: Party<'_>, client: &Client, column: usize, long: bool) -> T
     if cases.is_empty() {
         return Tellings(BTreeMap::new());
     }
-    let told: Vec<Told> = client.run(clients, "retries", input).await;
+    let told: Vec<Told> = client.run(clients, "retries", input, &BTreeMap::new()).await;
     Tellings(told.into_iter().map(|told| (told.case.parse().unwrap(), told)).collect())
 }
 

@@ -88,6 +88,9 @@ INSERT INTO public.labels (id, name) VALUES (1, 'math'), (2, 'code');
 
 INSERT INTO public.book_labels (book_id, label_id) VALUES (1, 1), (1, 2), (3, 2);
 
+ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY "own notes" ON public.notes USING (auth.uid() = user_id) WITH CHECK (auth.uid() = user_id);
+
 INSERT INTO public.notes (id, user_id, body) VALUES
   (1, '11111111-1111-4111-8111-111111111111', 'somebody else''s');
 

@@ -5,9 +5,10 @@ use firedrill::model::event::{EventSink, RunEvent};
 use firedrill::model::fault::{FaultMatch, FaultRule, FaultWindow, Injection};
 use firedrill::model::upstream::{UpstreamKind, UpstreamPlan};
 use firedrill::units::{Offset, RunClock, Seed, Share};
-use firedrill::upstream::Upstreams;
+use firedrill::upstream::{Upstreams, trust};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 /// What one upstream saw.
@@ -44,6 +45,11 @@ impl Cast {
         self.plans.push(UpstreamPlan::new(name, kind));
     }
 
+    /// Adds an upstream over TLS.
+    pub fn add_encrypted(&mut self, name: &str, kind: UpstreamKind) {
+        self.plans.push(UpstreamPlan { tls: true, ..UpstreamPlan::new(name, kind) });
+    }
+
     /// Starts everything.
     pub async fn start(self) -> Stage {
         let (sink, mut events) = EventSink::channel();
@@ -51,6 +57,10 @@ impl Cast {
         let engine = Arc::new(Engine::new(self.rules, Seed(1)));
         let upstreams = Upstreams::start(&self.plans, engine, Seed(1), sink).await.unwrap();
         upstreams.begin(RunClock::start());
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = folder.path().join("ca.pem");
+        std::fs::write(&certificate, upstreams.ca().unwrap_or_default()).unwrap();
+        let trust = trust(&certificate);
         let watching = tokio::spawn(async move {
             let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
             let mut warnings = Vec::new();
@@ -70,7 +80,7 @@ impl Cast {
             }
             (seen, warnings)
         });
-        Stage { upstreams, watching }
+        Stage { upstreams, watching, trust, _folder: folder }
     }
 }
 
@@ -79,12 +89,20 @@ impl Cast {
 pub struct Stage {
     upstreams: Upstreams,
     watching: JoinHandle<(BTreeMap<String, Seen>, Vec<String>)>,
+    trust: BTreeMap<String, String>,
+    /// Holds the certificate of the CA.
+    _folder: TempDir,
 }
 
 impl Stage {
     /// The base URL of an upstream.
     pub fn url(&self, name: &str) -> String {
         self.upstreams.url(name).unwrap_or_else(|| panic!("no upstream `{name}`"))
+    }
+
+    /// The environment in which a client trusts the upstreams over TLS.
+    pub fn trust(&self) -> &BTreeMap<String, String> {
+        &self.trust
     }
 
     /// The environment that points an app at the upstreams; of several of one kind, the last one's.

@@ -90,6 +90,7 @@ fn embed(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
             None,
         )));
     };
+    let full = size;
     let size = dimensions(request.dimensions, size, shortens)?;
     let inputs = inputs(request.input.ok_or_else(|| missing("input"))?, state.inference.tokens(), named.model)?;
     let as_text = match request.encoding_format.as_deref() {
@@ -107,7 +108,12 @@ fn embed(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     );
     let count = inputs.len();
     let vectors = inputs.into_iter().enumerate().map(move |(index, tokens)| {
-        let vector = unit_vector(&tokens, size);
+        let mut vector = unit_vector(&tokens, full);
+        if size < full {
+            // A short vector is the beginning of the long one, brought to length 1 again.
+            vector.truncate(size);
+            scale(&mut vector, 1.0);
+        }
         let embedding = if as_text {
             let bytes: Vec<u8> = vector.iter().flat_map(|part| part.to_le_bytes()).collect();
             Vector::Base64(STANDARD.encode(bytes))
@@ -262,7 +268,12 @@ mod tests {
     proptest! {
         #[test]
         fn vectors_have_length_one(tokens in prop::collection::vec(any::<u32>(), 1..200), size in 1_usize..4_000) {
-            let vector = unit_vector(&tokens, size);
+            let mut vector = unit_vector(&tokens, full);
+        if size < full {
+            // A short vector is the beginning of the long one, brought to length 1 again.
+            vector.truncate(size);
+            scale(&mut vector, 1.0);
+        }
             prop_assert_eq!(vector.len(), size);
             prop_assert!((cosine(&vector, &vector) - 1.0).abs() < 1e-3);
         }

@@ -410,6 +410,23 @@ const cases = {
     const answer = await fetch(url, { redirect: "manual" });
     check([302, 303, 400].includes(answer.status), `status ${answer.status}`);
   },
+  async "auth.pkce"({ email }) {
+    const client = make(input.key, { flowType: "pkce" });
+    good(await client.auth.signInWithOtp({ email }), "signInWithOtp");
+    const { mails } = await (await fetch(`${input.base}/__firedrill/mail`)).json();
+    const { link } = mails.find((mail) => mail.to === email);
+    const back = (await fetch(link, { redirect: "manual" })).headers.get("location");
+    const { session } = good(await client.auth.exchangeCodeForSession(new URL(back).searchParams.get("code")));
+    equal(good(await client.auth.getUser(session.access_token)).user.email, email, "user");
+  },
+  async "auth.id_token"({ anon, slug, email }) {
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const claims = { iss: "https://accounts.google.com", sub: slug, aud: "app", email };
+    const token = [{ alg: "RS256", typ: "JWT" }, claims, "signature"].map(part).join(".");
+    const { user, session } = good(await anon.auth.signInWithIdToken({ provider: "google", token }));
+    equal([user.email, user.app_metadata.provider], [email, "google"], "user");
+    check(session.access_token, "session");
+  },
   async "auth.admin"(context) {
     const { admin } = context.db.auth;
     const { email } = context;

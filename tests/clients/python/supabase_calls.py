@@ -4,9 +4,10 @@ import asyncio
 import base64
 import json
 import uuid
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from harness import Short, case, check, equal, raises, run
+from harness import Absent, Short, case, check, equal, raises, run
 from postgrest import APIError
 from supabase import acreate_client, create_client
 from supabase.lib.client_options import AsyncClientOptions, SyncClientOptions
@@ -622,12 +623,28 @@ def _(context):
     check(answer.status_code in (302, 303, 400), f"status {answer.status_code}")
 
 
-@case("auth.pkce.bad_code")
+@case("auth.pkce")
 def _(context):
     client = context.client(context.key, flow_type="pkce")
     client.auth.sign_in_with_otp({"email": context.email})
-    error = raises(AuthApiError, lambda: client.auth.exchange_code_for_session({"auth_code": str(uuid.uuid4()), "code_verifier": "v" * 50}))
-    equal(error.code, "flow_state_not_found", "code")
+    mails = httpx.get(f"{context.base}/__firedrill/mail").json()["mails"]
+    link = next(mail["link"] for mail in mails if mail["to"] == context.email)
+    back = httpx.get(link).headers["location"]
+    code = parse_qs(urlsplit(back).query)["code"][0]
+    session = client.auth.exchange_code_for_session({"auth_code": code}).session
+    equal(client.auth.get_user(session.access_token).user.email, context.email, "user")
+    bad = {"auth_code": str(uuid.uuid4()), "code_verifier": "v" * 50}
+    auth_fails(lambda: client.auth.exchange_code_for_session(bad), "flow_state_not_found")
+
+
+@case("auth.id_token")
+def _(context):
+    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")  # noqa: E731
+    claims = {"iss": "https://accounts.google.com", "sub": context.slug, "aud": "app", "email": context.email}
+    token = f"{part({'alg': 'RS256', 'typ': 'JWT'})}.{part(claims)}.{part('signature')}"
+    done = context.anon.auth.sign_in_with_id_token({"provider": "google", "token": token})
+    equal((done.user.email, done.user.app_metadata["provider"]), (context.email, "google"), "user")
+    check(done.session.access_token, "session")
 
 
 @case("auth.admin")
@@ -811,6 +828,15 @@ def _(context):
         await client.remove_all_channels()
 
     asyncio.run(go())
+
+
+@case("http2")
+def _(context):
+    if context.base.startswith("http:"):
+        raise Absent("HTTP/2 is agreed on over TLS only")
+    versions = []
+    context.db.postgrest.session.event_hooks = {"response": [lambda answer: versions.append(answer.http_version)]}
+    equal((ids(context.items()), versions), ([1, 2, 3, 4, 5], ["HTTP/2"]), "rows, version")
 
 
 @case("async")

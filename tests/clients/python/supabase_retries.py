@@ -8,12 +8,13 @@ import types
 from concurrent.futures import ThreadPoolExecutor
 
 import postgrest._sync.request_builder
-from harness import emit, shown
+from harness import emit, shown, without_certificates
 from postgrest import APIError
 from supabase import create_client
 from supabase.lib.client_options import SyncClientOptions
 
 asked = json.load(sys.stdin)
+without_certificates()
 _now = threading.local()
 
 
