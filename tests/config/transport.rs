@@ -7,8 +7,12 @@ fn faults(folder: &Path, text: &str) -> Vec<FaultRule> {
     let path = write(folder, "profile.toml", text);
     let overrides = Overrides { faults: Some(path.display().to_string()), ..Overrides::default() };
     let plan = built_in("smoke", overrides).unwrap_or_else(|error| panic!("{error}")).plan;
-    let written = serde_json::to_string(&plan).unwrap();
-    assert_eq!(serde_json::from_str::<Plan>(&written).unwrap(), plan, "a plan read back is the same plan");
+    let written = serde_json::to_string(&plan).expect("a plan is serialisable");
+    assert_eq!(
+        serde_json::from_str::<Plan>(&written).expect("a plan is readable"),
+        plan,
+        "a plan read back is the same plan"
+    );
     plan.faults
 }
 

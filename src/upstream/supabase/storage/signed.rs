@@ -125,17 +125,3 @@ impl Storage {
         Ok(claims)
     }
 }
-
-/// Seconds as a number, or in a text as the Python client sends them: Storage takes both.
-fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Seconds {
-        Number(u64),
-        Text(String),
-    }
-    match Seconds::deserialize(deserializer)? {
-        Seconds::Number(seconds) => Ok(seconds),
-        Seconds::Text(text) => text.trim().parse().map_err(serde::de::Error::custom),
-    }
-}
