@@ -3,11 +3,11 @@
 use super::collector::Collector;
 use super::request::World;
 use super::resolve_faults;
-use super::resolve_seed;
 use super::resolve_supabase;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamsFile};
 use super::supabase_file::ServicesFile;
 use super::template;
+use super::{resolve_functions, resolve_seed};
 use crate::model::fault::{Delay, DelayShape};
 use crate::model::plan::TargetPlan;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
@@ -59,6 +59,10 @@ pub(super) fn upstreams(
         let latency = supabase.latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
         let seed = supabase.seed.as_ref().map(|seed| resolve_seed::seed(out, seed, folder)).unwrap_or_default();
         let mut plan = SupabasePlan { seed: seed.auth, seed_files: seed.files, latency, ..SupabasePlan::default() };
+        plan.functions =
+            supabase.functions.as_ref().map(|f| resolve_functions::read(out, f, folder)).unwrap_or_default();
+        plan.max_rows = supabase.max_rows.as_ref().map(|rows| out.number(rows, "`max-rows`", 1, 1_000_000));
+        plan.aggregates = supabase.aggregates;
         let services = ServicesFile {
             keys: supabase.keys.as_ref(),
             jwt_secret: supabase.jwt_secret.as_ref(),

@@ -108,6 +108,13 @@ pub(super) struct SupabaseFile {
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// Files that the database begins with: SQL, JSON, CSV.
     pub(super) seed: Option<Spanned<OneOrMany<String>>>,
+    /// A file of database functions.
+    pub(super) functions: Option<Spanned<String>>,
+    /// 1,000 if absent.
+    pub(super) max_rows: Option<Spanned<i64>>,
+    /// PostgREST's aggregates, which a fresh project has not.
+    #[serde(default)]
+    pub(super) aggregates: bool,
     /// Which keys are taken: `"any"` if absent.
     pub(super) keys: Option<Spanned<Node>>,
     pub(super) jwt_secret: Option<Spanned<String>>,
