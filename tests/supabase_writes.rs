@@ -301,6 +301,7 @@ async fn what_points_at_a_row_goes_with_it_or_keeps_it() {
 
 // --- Refusals ---------------------------------------------------------------------------------------------------
 
+#[expect(clippy::too_many_arguments, reason = "a case says all of a refusal")]
 #[rstest]
 #[case(Method::POST, "authors", "", json!({"name": "Ada"}), 409, "23505",
     "duplicate key value violates unique constraint \"authors_name_key\"", Some("Key (name)=(Ada) already exists."))]

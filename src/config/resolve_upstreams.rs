@@ -6,6 +6,7 @@ use super::env;
 use super::request::World;
 use super::resolve_content;
 use super::resolve_delay::delay;
+use super::resolve_functions;
 use super::resolve_limits;
 use super::resolve_pace;
 use super::resolve_seed;
@@ -71,6 +72,10 @@ pub(super) fn upstreams(
         let latency = latency(out, supabase.latency.as_ref());
         let seed = supabase.seed.as_ref().map(|seed| resolve_seed::seed(out, seed, folder)).unwrap_or_default();
         let mut plan = SupabasePlan { seed: seed.auth, seed_files: seed.files, latency, ..SupabasePlan::default() };
+        plan.functions =
+            supabase.functions.as_ref().map(|f| resolve_functions::read(out, f, folder)).unwrap_or_default();
+        plan.max_rows = supabase.max_rows.as_ref().map(|rows| out.number(rows, "`max-rows`", 1, 1_000_000));
+        plan.aggregates = supabase.aggregates;
         let services = ServicesFile {
             keys: supabase.keys.as_ref(),
             jwt_secret: supabase.jwt_secret.as_ref(),

@@ -160,6 +160,13 @@ pub(super) struct SupabaseFile {
     #[serde(default)]
     pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
+    /// A file of database functions.
+    pub(super) functions: Option<Spanned<String>>,
+    /// 1,000 if absent.
+    pub(super) max_rows: Option<Spanned<i64>>,
+    /// PostgREST's aggregates, which a fresh project has not.
+    #[serde(default)]
+    pub(super) aggregates: bool,
     /// Which keys are taken: `"any"` if absent.
     pub(super) keys: Option<Spanned<Node>>,
     pub(super) jwt_secret: Option<Spanned<String>>,

@@ -69,3 +69,44 @@ fn private_keys_are_read_from_files() {
     let Signing::Es256 { key: Some(key) } = supabase.keys.signing else { panic!("no key") };
     assert_eq!(key.expose(), pem);
 }
+
+#[test]
+fn functions_and_limits_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "rpc.toml",
+        r#"
+        [[function]]
+        name = "books_by"
+        args = ["author int", "most int = 10", "word text = none"]
+        returns = { rows = "books" }
+        volatility = "stable"
+        from = "books"
+        rows = "author_id=eq.{author}&limit={most}"
+
+        [[function]]
+        name = "fails"
+        returns = "void"
+        raise = { message = "no", hint = "yes" }
+
+        [[function]]
+        name = "pairs"
+        schema = "api"
+        returns = { table = ["a int", "b timestamp with time zone"] }
+        json = [{ a = 1 }]
+        "#,
+    );
+    let text = format!("[upstreams.supabase]\nfunctions = \"rpc.toml\"\nmax-rows = 50\naggregates = true\n{SMALL}");
+    let path = write(folder.path(), "s.toml", &text);
+    let plan = load_with(ScenarioRef::File(path), Overrides::default(), no_env).unwrap().plan;
+    let UpstreamKind::Supabase(supabase) = &plan.upstreams[0].kind else { panic!("not Supabase") };
+    assert_eq!((supabase.max_rows, supabase.aggregates), (Some(50), true));
+    let [books, fails, pairs] = supabase.functions.as_slice() else { panic!("not three functions") };
+    assert!(!books.volatile && fails.volatile);
+    let defaults: Vec<_> = books.arguments.iter().map(|argument| argument.default.clone()).collect();
+    assert_eq!(defaults, [None, Some(json!(10)), Some(json!("none"))]);
+    assert_eq!(serde_json::to_value(&books.returns).unwrap(), json!({"rows": "books"}));
+    let columns = json!({"table": [["a", "int"], ["b", "timestamp with time zone"]]});
+    assert_eq!((pairs.schema.as_str(), serde_json::to_value(&pairs.returns).unwrap()), ("api", columns));
+}

@@ -8,11 +8,8 @@ fn faults(folder: &Path, text: &str) -> Vec<FaultRule> {
     let overrides = Overrides { faults: Some(path.display().to_string()), ..Overrides::default() };
     let plan = built_in("smoke", overrides).unwrap_or_else(|error| panic!("{error}")).plan;
     let written = serde_json::to_string(&plan).expect("a plan is serialisable");
-    assert_eq!(
-        serde_json::from_str::<Plan>(&written).expect("a plan is readable"),
-        plan,
-        "a plan read back is the same plan"
-    );
+    let read_back: Plan = serde_json::from_str(&written).expect("a plan is readable");
+    assert_eq!(read_back.faults, plan.faults, "what is written to disk says the same");
     plan.faults
 }
 

@@ -63,7 +63,8 @@ impl Supabase {
 
     fn route(&self, call: &Call<'_>, service: Option<(Service, &str)>) -> Answer {
         let Some((service, path)) = service else { return errors::no_route() };
-        if *call.method == Method::OPTIONS {
+        // Only a preflight is the gateway's own; other `OPTIONS` go on to their service.
+        if *call.method == Method::OPTIONS && call.header("access-control-request-method").is_some() {
             return gateway::preflight(call);
         }
         match (service, path) {

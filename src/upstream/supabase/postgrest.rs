@@ -67,7 +67,12 @@ impl Postgrest {
         }
         schemas.push("graphql_public".to_owned());
         let max_rows = Some(plan.max_rows.unwrap_or(MOST_ROWS));
-        let front = Front::new(Settings { schemas, max_rows, aggregates: plan.aggregates }, &plan.functions);
+        let settings = Settings { schemas, max_rows, aggregates: plan.aggregates };
+        let front = Front::new(settings, &plan.functions, &store).map_err(|message| SeedError {
+            file: "functions".to_owned(),
+            line: None,
+            message,
+        })?;
         let ledger = Mutex::new(Ledger::new(&store));
         Ok((Self { store: RwLock::new(store), ledger, front, clock, changes }, loaded.warnings))
     }

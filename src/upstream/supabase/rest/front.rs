@@ -40,8 +40,11 @@ pub enum Route {
 
 impl Front {
     /// A PostgREST with these settings and functions.
-    pub fn new(settings: Settings, functions: &[FunctionPlan]) -> Self {
-        Self { settings, functions: Functions::new(functions) }
+    ///
+    /// # Errors
+    /// What is wrong with a function.
+    pub fn new(settings: Settings, functions: &[FunctionPlan], store: &Store) -> Result<Self, String> {
+        Ok(Self { settings, functions: Functions::new(functions, store)? })
     }
 
     /// Answers a request at `path` below `/rest/v1/`, or tells which table it writes to.

@@ -1,10 +1,11 @@
 //! [`Functions`]: the functions of a project, made ready to be called.
 
 use crate::model::function::{FunctionBody, FunctionPlan, ReturnsPlan};
+use crate::upstream::supabase::database::store::Store;
 use crate::upstream::supabase::database::types::ColumnType;
+use crate::upstream::supabase::rest::cast;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value as Json;
-use std::sync::Arc;
 
 /// What a template may use up: about a million characters.
 const FUEL: u64 = 250_000;
@@ -71,8 +72,14 @@ pub enum Body {
 
 impl Functions {
     /// Makes functions ready.
-    pub fn new(plans: &[FunctionPlan]) -> Self {
-        Self { all: plans.iter().map(Function::new).collect() }
+    ///
+    /// # Errors
+    /// What is wrong with one: an unknown type or table, or a template that cannot be read.
+    pub fn new(plans: &[FunctionPlan], store: &Store) -> Result<Self, String> {
+        let named = |plan: &FunctionPlan| {
+            Function::new(plan, store).map_err(|problem| format!("the function `{}`: {problem}", plan.name))
+        };
+        Ok(Self { all: plans.iter().map(named).collect::<Result<_, _>>()? })
     }
 
     /// The functions of a schema.
@@ -82,42 +89,47 @@ impl Functions {
 }
 
 impl Function {
-    fn new(plan: &FunctionPlan) -> Self {
+    fn new(plan: &FunctionPlan, store: &Store) -> Result<Self, String> {
         let FunctionPlan { schema, name, arguments, returns, volatile, body } = plan.clone();
+        let kind = |name: &str| cast::named(store, name).map_err(|error| error.message);
+        let known = |table: String| match store.table(&schema, &table) {
+            None if store.is_strict() => Err(format!("there is no table `{schema}.{table}`")),
+            _ => Ok(table),
+        };
         let arguments = arguments
             .into_iter()
-            .map(|argument| Argument { kind: kind(&argument.kind), name: argument.name, default: argument.default })
-            .collect();
+            .map(|argument| {
+                Ok(Argument { kind: kind(&argument.kind)?, name: argument.name, default: argument.default })
+            })
+            .collect::<Result<_, String>>()?;
         let returns = match returns {
             ReturnsPlan::Void => Returns::Void,
-            ReturnsPlan::Scalar(name) => Returns::Scalar(kind(&name)),
-            ReturnsPlan::Scalars(name) => Returns::Scalars(kind(&name)),
-            ReturnsPlan::Row(table) => Returns::Row(table),
-            ReturnsPlan::Rows(table) => Returns::Rows(table),
+            ReturnsPlan::Scalar(name) => Returns::Scalar(kind(&name)?),
+            ReturnsPlan::Scalars(name) => Returns::Scalars(kind(&name)?),
+            ReturnsPlan::Row(table) => Returns::Row(known(table)?),
+            ReturnsPlan::Rows(table) => Returns::Rows(known(table)?),
             ReturnsPlan::Table(columns) => {
-                Returns::Table(columns.into_iter().map(|(name, named)| (name, kind(&named))).collect())
+                let typed = |(name, named): (String, String)| Ok((name, kind(&named)?));
+                Returns::Table(columns.into_iter().map(typed).collect::<Result<_, String>>()?)
             }
         };
         let body = match body {
-            FunctionBody::Template(text) => Body::Template(Box::new(environment(&text))),
+            FunctionBody::Template(text) => Body::Template(Box::new(environment(&text)?)),
+            FunctionBody::Query { from, select, rows, definer } => {
+                Body::Plain(FunctionBody::Query { from: known(from)?, select, rows, definer })
+            }
             body => Body::Plain(body),
         };
-        Self { schema, name, arguments, returns, volatile, body }
+        Ok(Self { schema, name, arguments, returns, volatile, body })
     }
 }
 
-/// A type by its name; one that is unknown here takes every text.
-fn kind(name: &str) -> ColumnType {
-    ColumnType::from_name(name, &[]).unwrap_or_else(|| ColumnType::Other(Arc::from(name)))
-}
-
 /// A template that writes its values as JSON.
-fn environment(text: &str) -> Environment<'static> {
+fn environment(text: &str) -> Result<Environment<'static>, String> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Json);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
-    // What cannot be read is refused with the file it stands in; here it would only be left out.
-    let _ = environment.add_template_owned("body", text.to_owned());
-    environment
+    environment.add_template_owned("body", text.to_owned()).map_err(|error| error.to_string())?;
+    Ok(environment)
 }
