@@ -144,6 +144,23 @@ fn mistakes_are_named() {
 }
 
 #[test]
+fn a_real_service_is_asked_only_where_that_was_said_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("real.toml");
+    let shipped = include_str!("../scenarios/smoke.toml");
+    let real = "allow-hosts = [\"api.example.com\"]\n".to_owned()
+        + &shipped.replacen("openai = {", "openai = { pass-through = \"https://api.example.com/v1\",", 1);
+    assert_ne!(real.len(), shipped.len());
+    std::fs::write(&scenario, real).unwrap();
+    let scenario = scenario.to_str().unwrap();
+    let refused = output(&[scenario, "--", "true"]);
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(text(&refused.stderr).contains("--i-may-test api.example.com"), "{}", text(&refused.stderr));
+    let confirmed = output(&[scenario, "--i-may-test", "api.example.com", "--", "true"]);
+    assert_eq!(confirmed.status.code(), Some(0), "{}", text(&confirmed.stderr));
+}
+
+#[test]
 fn a_signal_reaches_the_command() {
     let script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done";
     let mut child = firedrill(&["--quiet", "--", "sh", "-c", script]).spawn().unwrap();

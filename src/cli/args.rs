@@ -116,6 +116,9 @@ pub(super) struct MockArgs {
     /// The seed of every random choice
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Confirms that calls may pass through to this host, where the scenario says that they do
+    #[arg(long, value_name = "HOST")]
+    pub(super) i_may_test: Vec<String>,
     /// Print the environment as JSON instead of lines to export
     #[arg(long)]
     pub(super) json: bool,

@@ -2,6 +2,7 @@
 
 use super::args::MockArgs;
 use super::exit::Exit;
+use super::run::{not_confirmed, unconfirmed_service};
 use super::{again, out, render_error, signals};
 use crate::config::{self, ConfigError, Mocks, MocksRequest};
 use crate::fault::{Engine, edges};
@@ -37,6 +38,9 @@ pub(super) fn execute(args: &MockArgs) -> Exit {
     if let Err(message) = place(&mut mocks.upstreams, args) {
         out::stderr(&format!("error: {message}"));
         return Exit::Usage;
+    }
+    if let Some(host) = unconfirmed_service(&mocks.upstreams, &args.i_may_test) {
+        return not_confirmed(&host);
     }
     if !args.quiet {
         mocks.warnings.iter().for_each(|warning| out::stderr(warning));

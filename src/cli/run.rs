@@ -7,6 +7,7 @@ use crate::config::{self, Loaded, Overrides, Request};
 use crate::model::plan::{Plan, TargetPlan};
 use crate::model::run_record::{EndReason, RunRecord};
 use crate::model::source::SourcePlan;
+use crate::model::upstream::UpstreamPlan;
 use crate::report;
 use crate::run::{self, RunInput};
 use crate::upstream;
@@ -25,11 +26,7 @@ pub(super) fn execute(args: &RunArgs) -> Exit {
         Err(error) => return render_error::config(&error),
     };
     if let Some(host) = unconfirmed_host(&plan, &args.i_may_test) {
-        out::stderr(&format!(
-            "error: {host} is not this machine, and you have not confirmed that you may test it\n  \
-             add --i-may-test {host} if it is yours to test"
-        ));
-        return Exit::Usage;
+        return not_confirmed(&host);
     }
     let firedrill = match std::env::current_exe() {
         Ok(path) => path,
@@ -138,20 +135,35 @@ fn unconfirmed_host(plan: &Plan, confirmed: &[String]) -> Option<String> {
         TargetPlan::Url { url, .. } | TargetPlan::Command { url, .. } => Some(url),
         TargetPlan::Reference { .. } => None,
     };
-    let services = plan.upstreams.iter().filter_map(|upstream| match &upstream.source {
-        SourcePlan::PassThrough { url, .. } => Some(url),
+    target.and_then(|url| unconfirmed(url, confirmed)).or_else(|| unconfirmed_service(&plan.upstreams, confirmed))
+}
+
+/// The first host of a service that calls pass through to, that is not this machine and that nobody has confirmed.
+pub(super) fn unconfirmed_service(upstreams: &[UpstreamPlan], confirmed: &[String]) -> Option<String> {
+    upstreams.iter().find_map(|upstream| match &upstream.source {
+        SourcePlan::PassThrough { url, .. } => unconfirmed(url, confirmed),
         SourcePlan::Mock | SourcePlan::Replay(_) => None,
-    });
-    target.into_iter().chain(services).find_map(|url| {
-        let url = Url::parse(&url.replace("{port}", "1")).ok()?;
-        let local = match url.host()? {
-            Host::Ipv4(ip) => IpAddr::from(ip).is_loopback(),
-            Host::Ipv6(ip) => IpAddr::from(ip).is_loopback(),
-            Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
-        };
-        let host = url.host_str()?.to_owned();
-        (!local && !confirmed.contains(&host)).then_some(host)
     })
+}
+
+fn unconfirmed(url: &str, confirmed: &[String]) -> Option<String> {
+    let url = Url::parse(&url.replace("{port}", "1")).ok()?;
+    let local = match url.host()? {
+        Host::Ipv4(ip) => IpAddr::from(ip).is_loopback(),
+        Host::Ipv6(ip) => IpAddr::from(ip).is_loopback(),
+        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+    };
+    let host = url.host_str()?.to_owned();
+    (!local && !confirmed.contains(&host)).then_some(host)
+}
+
+/// Says that a host needs a word.
+pub(super) fn not_confirmed(host: &str) -> Exit {
+    out::stderr(&format!(
+        "error: {host} is not this machine, and you have not confirmed that you may test it\n  \
+         add --i-may-test {host} if it is yours to test"
+    ));
+    Exit::Usage
 }
 
 fn failure(what: &str, error: &dyn std::error::Error) -> Exit {
