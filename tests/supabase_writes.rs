@@ -1,5 +1,6 @@
 //! Writes of the Supabase mock from outside: what PostgREST answers to inserts, upserts, changes and removals, what
 //! constraints and policies say, what seeds become, and what the ledger knows of it.
+#![expect(clippy::too_many_arguments, reason = "a case says all of a refusal")]
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands; helpers are tests too")]
 
 use firedrill::fault::Engine;
@@ -301,7 +302,6 @@ async fn what_points_at_a_row_goes_with_it_or_keeps_it() {
 
 // --- Refusals ---------------------------------------------------------------------------------------------------
 
-#[expect(clippy::too_many_arguments, reason = "a case says all of a refusal")]
 #[rstest]
 #[case(Method::POST, "authors", "", json!({"name": "Ada"}), 409, "23505",
     "duplicate key value violates unique constraint \"authors_name_key\"", Some("Key (name)=(Ada) already exists."))]

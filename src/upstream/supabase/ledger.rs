@@ -1,9 +1,10 @@
 //! [`Ledger`]: every write that was acknowledged to the app, and whether the database still holds what it said.
 
 use super::database::expression::Expr;
+use super::database::row::Row;
 use super::database::schema::TableName;
 use super::database::store::Store;
-use super::database::table::{Row, RowNumber, Table};
+use super::database::table::{RowNumber, Table};
 use super::database::transaction::Change;
 use super::database::value::Value;
 use crate::units::Offset;

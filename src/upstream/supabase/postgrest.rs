@@ -3,10 +3,11 @@
 
 use super::changes::{ChangeKind, Changes, Readers, RowChange};
 use super::clock::WallClock;
+use super::database::row::Row;
 use super::database::schema::TableName;
 use super::database::seed::{self, SeedError};
 use super::database::store::Store;
-use super::database::table::{Row, Table};
+use super::database::table::Table;
 use super::database::transaction::Change;
 use super::errors::PgError;
 use super::identity::{Identity, Role};

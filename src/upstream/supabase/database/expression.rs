@@ -5,7 +5,7 @@ use super::error::SqlError;
 use super::jsonb::Json;
 use super::like;
 use super::numeric::Numeric;
-use super::table::Row;
+use super::row::Row;
 use super::types::ColumnType;
 use super::value::{Array, Value};
 use super::volatile::Volatile;

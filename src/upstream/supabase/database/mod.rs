@@ -23,6 +23,7 @@ pub mod operand;
 pub mod output;
 pub mod policy;
 pub mod range;
+pub mod row;
 pub mod schema;
 pub mod script;
 pub mod seed;

@@ -1,7 +1,7 @@
 //! [`RowSecurity`]: who may see and write which rows of a table.
 
 use super::expression::{Expr, Function, Scope};
-use super::table::Row;
+use super::row::Row;
 use super::value::Value;
 use super::volatile::Volatile;
 use crate::units::Seed;

@@ -3,9 +3,10 @@
 use super::error::SqlError;
 use super::expression::Scope;
 use super::policy::Command;
+use super::row::Row;
 use super::schema::{Action, ForeignKey, TableDef, TableName, UniqueKey};
 use super::store::Store;
-use super::table::{Row, RowNumber, Table};
+use super::table::{RowNumber, Table};
 use super::value::Value;
 use crate::upstream::supabase::identity::Identity;
 use std::collections::HashSet;

@@ -2,8 +2,8 @@
 
 use super::grammar::ast::{Field, JsonKey, JsonStep};
 use super::{refusals, scan};
+use crate::upstream::supabase::database::row::Row;
 use crate::upstream::supabase::database::schema::TableDef;
-use crate::upstream::supabase::database::table::Row;
 use crate::upstream::supabase::database::types::ColumnType;
 use crate::upstream::supabase::database::value::Value;
 use crate::upstream::supabase::errors::PgError;

@@ -3,7 +3,8 @@
 use super::plan::{Child, Context, Key, Node};
 use super::predicate::Predicate;
 use super::relations::Relation;
-use crate::upstream::supabase::database::table::{Row, RowNumber, Table, combine};
+use crate::upstream::supabase::database::row::{Row, combine};
+use crate::upstream::supabase::database::table::{RowNumber, Table};
 use crate::upstream::supabase::database::value::Value;
 use crate::upstream::supabase::errors::PgError;
 use std::borrow::Cow;

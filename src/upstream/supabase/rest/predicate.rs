@@ -5,8 +5,8 @@ use super::grammar::ast::{Condition, Is, Operation, Quantifier};
 use super::operator::{self, Clause};
 use super::test::{Comparison, Test};
 use crate::upstream::supabase::database::operand::Operand;
+use crate::upstream::supabase::database::row::Row;
 use crate::upstream::supabase::database::schema::TableDef;
-use crate::upstream::supabase::database::table::Row;
 use crate::upstream::supabase::errors::PgError;
 use std::cell::RefCell;
 

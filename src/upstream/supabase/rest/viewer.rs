@@ -1,6 +1,7 @@
 //! [`Viewer`]: who looks, for row-level security.
 
-use crate::upstream::supabase::database::table::{Row, Table};
+use crate::upstream::supabase::database::row::Row;
+use crate::upstream::supabase::database::table::Table;
 use crate::upstream::supabase::identity::Identity;
 
 /// Whoever a request comes from.
