@@ -149,7 +149,7 @@ fn a_real_service_is_asked_only_where_that_was_said_twice() {
     let scenario = folder.path().join("real.toml");
     let shipped = include_str!("../scenarios/smoke.toml");
     let real = "allow-hosts = [\"api.example.com\"]\n".to_owned()
-        + &shipped.replacen("openai = {", "openai = { pass-through = \"https://api.example.com/v1\",", 1);
+        + &shipped.replacen("openai = {", "openai = { pass-through = \"https://api.example.com\",", 1);
     assert_ne!(real.len(), shipped.len());
     std::fs::write(&scenario, real).unwrap();
     let scenario = scenario.to_str().unwrap();

@@ -280,6 +280,7 @@ async fn browsers_may_ask_before_they_send() {
     let project = Project::new().await;
     let request = project.client.request(Method::OPTIONS, format!("{}/rest/v1/items", project.base));
     let request = request.header("origin", "http://app").header("access-control-request-headers", "apikey,x-mine");
+    let request = request.header("access-control-request-method", "PATCH");
     let reply = request.send().await.unwrap();
     assert_eq!(reply.status(), 200);
     assert_eq!(reply.headers()["access-control-allow-origin"], "*");
