@@ -213,7 +213,7 @@ impl Upstreams {
     }
 
     /// The certificate (PEM) of the test CA that vouches for the upstreams with TLS; `None` if there are none. Whoever
-    /// starts the app writes it to a file and adds [`trust`] to the app's environment.
+    /// starts the app writes it to a file and adds `trust` to the app's environment.
     #[must_use]
     pub fn ca(&self) -> Option<&str> {
         self.ca.as_deref()
