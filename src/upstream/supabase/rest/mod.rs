@@ -1,9 +1,12 @@
 //! PostgREST: what a request asks for, and the bytes that answer it (WIRE-supabase §3, §4).
 //!
-//! `grammar` reads the query string. `plan` finds every name in it, with `expression`, `cast`, `relations` and
-//! `predicate`, which makes conditions ready with `pattern`, `containment` and `search`; `fetch` finds the rows and
-//! `render` writes them, with `aggregate` for groups; `viewer` is who looks. `read` answers requests, with `range`,
-//! `media` and `preferences` for their headers; `write` answers writes, whose bodies `payload` reads. `scan` looks into JSON, `refusals` are the errors.
+//! `front` tells requests apart: `read` answers reads, `write` answers writes, whose bodies `payload` reads, `rpc` calls
+//! functions, and `openapi` describes all of it. `range`, `media` and `preferences` are what their headers say.
+//!
+//! `grammar` reads the query string. `plan` finds every name in it, with `expression`, `cast`, `relations`, and
+//! `predicate`, whose `test`s `operator` makes ready with `pattern`, `containment` and `search`. `fetch` finds the rows,
+//! as far as the `viewer` may see them, and `render` writes them, with `aggregate` for groups. `scan` looks into JSON,
+//! `refusals` are the errors.
 
 mod aggregate;
 mod cast;

@@ -49,13 +49,24 @@ impl Like {
     /// # Errors
     /// 22025 if the pattern ends with the escape character, and the text gets there.
     pub fn matches(&self, text: &str) -> Result<bool, SqlError> {
-        let text: Vec<char> = if self.ignores_case {
-            text.chars().flat_map(char::to_lowercase).collect()
-        } else {
-            text.chars().collect()
+        if text.is_ascii() {
+            let bytes = text.as_bytes();
+            return match self.ignores_case {
+                true => self.matches_at(bytes.len(), |at| bytes[at].to_ascii_lowercase().into()),
+                false => self.matches_at(bytes.len(), |at| bytes[at].into()),
+            };
+        }
+        let text: Vec<char> = match self.ignores_case {
+            true => text.chars().flat_map(char::to_lowercase).collect(),
+            false => text.chars().collect(),
         };
+        self.matches_at(text.len(), |at| text[at])
+    }
+
+    /// Whether `length` characters are like it.
+    fn matches_at(&self, length: usize, char_at: impl Fn(usize) -> char) -> Result<bool, SqlError> {
         let (mut p, mut t, mut last) = (0, 0, None);
-        while t < text.len() {
+        while t < length {
             match self.parts.get(p) {
                 Some(Part::Any) => {
                     last = Some((p, t));
@@ -63,7 +74,7 @@ impl Like {
                     continue;
                 }
                 Some(Part::One) => {}
-                Some(Part::Char(c)) if *c == text[t] => {}
+                Some(Part::Char(c)) if *c == char_at(t) => {}
                 None if self.unfinished => {
                     return Err(SqlError::new("22025", "LIKE pattern must not end with escape character"));
                 }
