@@ -18,5 +18,6 @@ pub mod run_record;
 pub mod sample;
 pub mod secret;
 pub mod timeline;
+pub mod toxic;
 pub mod upstream;
 pub mod verdict;

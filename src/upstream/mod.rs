@@ -17,6 +17,8 @@ mod serve;
 mod stub;
 mod supabase;
 mod tally;
+mod tcp;
 mod upstreams;
 
+pub use tcp::{Hit, TcpProxy, TcpProxyError, TcpProxyPlan};
 pub use upstreams::{UpstreamError, Upstreams, known_errors};
