@@ -143,3 +143,14 @@ impl ToxicKind {
         matches!(self, Self::Refuse {} | Self::AcceptHang {} | Self::ConnectionCap { .. })
     }
 }
+
+impl Direction {
+    /// Its name in files and API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Downstream => "downstream",
+        }
+    }
+}

@@ -8,6 +8,7 @@
 mod accept;
 mod answer;
 mod catalogue;
+mod control;
 mod environment;
 mod inbound;
 mod link;
@@ -20,5 +21,6 @@ mod tally;
 mod tcp;
 mod upstreams;
 
+pub use control::{Control, ControlError, ControlPlan};
 pub use tcp::{Hit, TcpProxy, TcpProxyError, TcpProxyPlan};
 pub use upstreams::{UpstreamError, Upstreams, known_errors};
