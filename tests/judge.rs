@@ -9,6 +9,7 @@ use firedrill::model::playbook::{Criterion, Measure, Playbook};
 use firedrill::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
 use firedrill::model::run_record::EndReason;
 use firedrill::model::sample::Outcome;
+use firedrill::model::source::SourcePlan;
 use firedrill::model::timeline::{Exemplar, FaultRecord, Timeline};
 use firedrill::model::upstream::{UpstreamKind, UpstreamPlan};
 use firedrill::model::verdict::{CriterionResult, Decision, Origin, Severity, State, Verdict};
@@ -114,7 +115,13 @@ fn plan(seconds: u64) -> Plan {
         seed: Seed(1),
         target: TargetPlan::Url { url: "http://127.0.0.1:1".into(), pid: Some(1) },
         headers: BTreeMap::new(),
-        upstreams: vec![UpstreamPlan { name: "stub".into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None }],
+        upstreams: vec![UpstreamPlan {
+            name: "stub".into(),
+            kind: UpstreamKind::Stub { answer: 404 },
+            listen: None,
+            tls: false,
+            source: SourcePlan::Mock,
+        }],
         load: LoadPlan::Closed {
             users: 50,
             ramp_up: secs(0),
@@ -326,7 +333,7 @@ impl Run {
             when: FaultMatch::default(),
             share: Share::ALL,
             window,
-            inject: Injection::Abort(Abort { error: None, status: Some(503), headers: BTreeMap::new(), body: None }),
+            inject: Injection::Abort(Abort { error: None, status: Some(503), ..Abort::default() }),
         });
         self
     }

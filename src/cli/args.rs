@@ -26,6 +26,8 @@ const EXIT_CODES: &str = "Exit codes:
 pub(super) enum Command {
     /// Runs a scenario, judges it and writes the report
     Run(Box<RunArgs>),
+    /// Serves only the mocks of OpenAI and Supabase, for developing by hand
+    Mock(MockArgs),
     /// Runs only the reference app, a stand-in of HolisticOS's HTTP surface
     Target(TargetArgs),
     /// Judges a run again, by its own playbook or another
@@ -92,6 +94,40 @@ pub(super) struct RunArgs {
     /// Open the report in the browser at the end
     #[arg(long)]
     pub(super) open: bool,
+}
+
+/// `firedrill mock`.
+#[derive(Debug, Args)]
+pub(super) struct MockArgs {
+    /// A scenario whose upstreams are served; without it, OpenAI and an empty Supabase
+    pub(super) scenario: Option<String>,
+    /// Where OpenAI listens [default: 127.0.0.1:9101; with a command, a free port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) openai: Option<SocketAddr>,
+    /// Where Supabase listens [default: 127.0.0.1:9102; with a command, a free port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) supabase: Option<SocketAddr>,
+    /// A fault profile file, the name of a shipped one, or none; its times count from the start
+    #[arg(long, value_name = "PROFILE")]
+    pub(super) faults: Option<String>,
+    /// What is in Supabase's tables at the start
+    #[arg(long, value_name = "FILE")]
+    pub(super) seed_file: Option<PathBuf>,
+    /// The seed of every random choice
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Confirms that calls may pass through to this host, where the scenario says that they do
+    #[arg(long, value_name = "HOST")]
+    pub(super) i_may_test: Vec<String>,
+    /// Print the environment as JSON instead of lines to export
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Say nothing while serving
+    #[arg(long)]
+    pub(super) quiet: bool,
+    /// A command to run with the environment; the mocks end when it does, and with its exit code
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
 }
 
 /// `firedrill target`.

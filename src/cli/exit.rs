@@ -22,8 +22,8 @@ pub(super) enum Exit {
     BadFile,
     /// 128 + n: ended by signal n, everything undone, report written.
     Signal(i32),
-    /// The code of a hidden helper process, as it is.
-    Helper(u8),
+    /// The code of another program that was run, as it is.
+    Program(u8),
 }
 
 impl Exit {
@@ -38,7 +38,7 @@ impl Exit {
             Self::Failure => 70,
             Self::BadFile => 78,
             Self::Signal(signal) => u8::try_from(128 + signal).unwrap_or(70),
-            Self::Helper(code) => code,
+            Self::Program(code) => code,
         }
     }
 }

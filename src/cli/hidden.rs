@@ -10,7 +10,7 @@ use crate::target::guard::{self, GuardArgs};
 /// The app's parent: ends it when firedrill is gone.
 pub(super) fn guard(args: &HiddenArgs) -> Exit {
     match GuardArgs::from_args(args.args.clone()) {
-        Ok(args) => Exit::Helper(guard::main(&args)),
+        Ok(args) => Exit::Program(guard::main(&args)),
         Err(error) => refuse(&error),
     }
 }
@@ -18,7 +18,7 @@ pub(super) fn guard(args: &HiddenArgs) -> Exit {
 /// Joins the memory group, sets limits, and becomes the app.
 pub(super) fn exec(args: &HiddenArgs) -> Exit {
     match ExecArgs::from_args(args.args.clone()) {
-        Ok(args) => Exit::Helper(exec::main(&args)),
+        Ok(args) => Exit::Program(exec::main(&args)),
         Err(error) => refuse(&error),
     }
 }
@@ -26,7 +26,7 @@ pub(super) fn exec(args: &HiddenArgs) -> Exit {
 /// Holds memory inside the app's group.
 pub(super) fn ballast(args: &HiddenArgs) -> Exit {
     match BallastArgs::from_args(args.args.clone()) {
-        Ok(args) => Exit::Helper(child_main(&args)),
+        Ok(args) => Exit::Program(child_main(&args)),
         Err(error) => refuse(&error),
     }
 }

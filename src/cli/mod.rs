@@ -8,6 +8,7 @@ mod args;
 mod exit;
 mod hidden;
 mod judge;
+mod mock;
 mod out;
 mod progress;
 mod render_error;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Exit {
     match cli.command.unwrap_or_else(|| Command::Run(Box::<RunArgs>::default())) {
         Command::Run(args) => run::execute(&args),
+        Command::Mock(args) => mock::execute(&args),
         Command::Target(args) => target::execute(&args),
         Command::Judge(args) => judge::execute(&args),
         Command::Report(args) => judge::render(&args),

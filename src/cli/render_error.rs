@@ -23,9 +23,11 @@ pub(super) fn run(error: &RunError) -> Exit {
         RunError::Unreadable { .. } => Exit::BadFile,
         RunError::OutIsFile { .. } => Exit::Usage,
         RunError::InterruptedEarly(signal) => Exit::Signal(*signal),
-        RunError::Folder { .. } | RunError::Journal { .. } | RunError::Load(_) | RunError::Report { .. } => {
-            Exit::Failure
-        }
+        RunError::Folder { .. }
+        | RunError::Ca { .. }
+        | RunError::Journal { .. }
+        | RunError::Load(_)
+        | RunError::Report { .. } => Exit::Failure,
     }
 }
 
@@ -57,6 +59,7 @@ fn run_text(error: &RunError) -> String {
             format!("error: cannot {error}{because}\n  nothing was measured; {}, then run it again", first(error))
         }
         RunError::Folder { .. }
+        | RunError::Ca { .. }
         | RunError::OutIsFile { .. }
         | RunError::Unreadable { .. }
         | RunError::Upstream(_)

@@ -6,6 +6,8 @@ use super::{again, out, progress, render_error, signals};
 use crate::config::{self, Loaded, Overrides, Request};
 use crate::model::plan::{Plan, TargetPlan};
 use crate::model::run_record::{EndReason, RunRecord};
+use crate::model::source::SourcePlan;
+use crate::model::upstream::UpstreamPlan;
 use crate::report;
 use crate::run::{self, RunInput};
 use crate::upstream;
@@ -24,11 +26,7 @@ pub(super) fn execute(args: &RunArgs) -> Exit {
         Err(error) => return render_error::config(&error),
     };
     if let Some(host) = unconfirmed_host(&plan, &args.i_may_test) {
-        out::stderr(&format!(
-            "error: {host} is not this machine, and you have not confirmed that you may test it\n  \
-             add --i-may-test {host} if it is yours to test"
-        ));
-        return Exit::Usage;
+        return not_confirmed(&host);
     }
     let firedrill = match std::env::current_exe() {
         Ok(path) => path,
@@ -81,6 +79,7 @@ fn load(args: &RunArgs) -> Result<Loaded, config::ConfigError> {
         },
         env: &|name| std::env::var(name).ok(),
         provider_errors: &upstream::known_errors,
+        check_template: &upstream::check_template,
     })
 }
 
@@ -129,9 +128,25 @@ pub(super) fn verdict_json(record: &RunRecord, page: &Path) -> String {
     .to_string()
 }
 
-/// The target's host, if it is neither this machine nor confirmed.
+/// The first host of the plan, of the app or of a service that its calls pass through to, that is not this machine and
+/// that nobody has confirmed.
 fn unconfirmed_host(plan: &Plan, confirmed: &[String]) -> Option<String> {
-    let (TargetPlan::Url { url, .. } | TargetPlan::Command { url, .. }) = &plan.target else { return None };
+    let target = match &plan.target {
+        TargetPlan::Url { url, .. } | TargetPlan::Command { url, .. } => Some(url),
+        TargetPlan::Reference { .. } => None,
+    };
+    target.and_then(|url| unconfirmed(url, confirmed)).or_else(|| unconfirmed_service(&plan.upstreams, confirmed))
+}
+
+/// The first host of a service that calls pass through to, that is not this machine and that nobody has confirmed.
+pub(super) fn unconfirmed_service(upstreams: &[UpstreamPlan], confirmed: &[String]) -> Option<String> {
+    upstreams.iter().find_map(|upstream| match &upstream.source {
+        SourcePlan::PassThrough { url, .. } => unconfirmed(url, confirmed),
+        SourcePlan::Mock | SourcePlan::Replay(_) => None,
+    })
+}
+
+fn unconfirmed(url: &str, confirmed: &[String]) -> Option<String> {
     let url = Url::parse(&url.replace("{port}", "1")).ok()?;
     let local = match url.host()? {
         Host::Ipv4(ip) => IpAddr::from(ip).is_loopback(),
@@ -140,6 +155,15 @@ fn unconfirmed_host(plan: &Plan, confirmed: &[String]) -> Option<String> {
     };
     let host = url.host_str()?.to_owned();
     (!local && !confirmed.contains(&host)).then_some(host)
+}
+
+/// Says that a host needs a word.
+pub(super) fn not_confirmed(host: &str) -> Exit {
+    out::stderr(&format!(
+        "error: {host} is not this machine, and you have not confirmed that you may test it\n  \
+         add --i-may-test {host} if it is yours to test"
+    ));
+    Exit::Usage
 }
 
 fn failure(what: &str, error: &dyn std::error::Error) -> Exit {

@@ -10,7 +10,12 @@ use crate::upstream;
 pub(super) fn execute(args: &ValidateArgs) -> Exit {
     let mut exit = Exit::Go;
     for path in &args.files {
-        match config::validate(path, &|name| std::env::var(name).ok(), &upstream::known_errors) {
+        match config::validate(
+            path,
+            &|name| std::env::var(name).ok(),
+            &upstream::known_errors,
+            &upstream::check_template,
+        ) {
             Ok(valid) => {
                 out::stdout(&format!("{}: a valid {}", path.display(), valid.kind));
                 for warning in &valid.warnings {

@@ -10,14 +10,18 @@ pub(super) const SCENARIOS: [BuiltIn; 3] = [
     ("weekly-load", include_str!("../../scenarios/weekly-load.toml")),
 ];
 
-pub(super) const FAULT_PROFILES: [BuiltIn; 4] = [
+pub(super) const FAULT_PROFILES: [BuiltIn; 5] = [
     ("network-flaky", include_str!("../../fault-profiles/network-flaky.toml")),
     ("openai-brownout", include_str!("../../fault-profiles/openai-brownout.toml")),
     ("openai-outage", include_str!("../../fault-profiles/openai-outage.toml")),
+    ("supabase-auth-outage", include_str!("../../fault-profiles/supabase-auth-outage.toml")),
     ("supabase-outage", include_str!("../../fault-profiles/supabase-outage.toml")),
 ];
 
 pub(super) const PLAYBOOKS: [BuiltIn; 1] = [("holisticos", include_str!("../../playbooks/holisticos.toml"))];
+
+/// Seeds, by their path in the repository.
+pub(super) const SEEDS: [BuiltIn; 1] = [("seeds/holisticos.sql", include_str!("../../seeds/holisticos.sql"))];
 
 /// The text of a built-in file.
 pub(super) fn text(files: &[BuiltIn], name: &str) -> Option<&'static str> {

@@ -16,12 +16,14 @@ pub(super) struct Collector {
     source: Arc<Source>,
     errors: Vec<Diagnostic>,
     warnings: Vec<String>,
+    /// Mistakes of further files that this one names.
+    elsewhere: Vec<Diagnostic>,
 }
 
 impl Collector {
     /// A collector for a file.
     pub(super) fn new(source: Arc<Source>) -> Self {
-        Self { source, errors: Vec::new(), warnings: Vec::new() }
+        Self { source, errors: Vec::new(), warnings: Vec::new(), elsewhere: Vec::new() }
     }
 
     /// The file.
@@ -50,9 +52,16 @@ impl Collector {
         self.warnings.push(format!("{}: {message}", self.source.place(&span)));
     }
 
-    /// What was found, in the order of the file.
+    /// Takes over the mistakes of another file, which this one names.
+    pub(super) fn take_over(&mut self, (errors, warnings): (Vec<Diagnostic>, Vec<String>)) {
+        self.elsewhere.extend(errors);
+        self.warnings.extend(warnings);
+    }
+
+    /// What was found, in the order of the file; what was found in others last.
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, Vec<String>) {
         self.errors.sort_by_key(Diagnostic::position);
+        self.errors.append(&mut self.elsewhere);
         (self.errors, self.warnings)
     }
 

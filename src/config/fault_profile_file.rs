@@ -1,5 +1,6 @@
 //! [`FaultProfileFile`]: a fault profile as typed.
 
+use super::delay_file::DelayFile;
 use super::value::Quantity;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ pub(super) struct FaultFile {
 pub(super) struct WhenFile {
     pub(super) method: Option<Spanned<String>>,
     pub(super) path: Option<Spanned<String>>,
+    /// A service of the provider, such as `auth`.
+    pub(super) service: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) header: BTreeMap<Spanned<String>, String>,
     pub(super) nth: Option<Spanned<i64>>,
@@ -52,29 +55,20 @@ pub(super) struct WhenFile {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum InjectFile {
-    Latency(DelayFile),
+    Latency(Box<DelayFile>),
     Abort(AbortFile),
     ResetPeer(NothingFile),
     Timeout(TimeoutFile),
     LimitData(LimitDataFile),
     Stall(StallFile),
+    Truncate(TruncateFile),
+    StreamError(StreamErrorFile),
 }
 
 /// A kind without settings: `inject.reset_peer = {}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NothingFile {}
-
-/// A delay.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct DelayFile {
-    pub(super) mean: Spanned<Quantity>,
-    /// None if absent.
-    pub(super) jitter: Option<Spanned<Quantity>>,
-    /// `lognormal` if there is jitter, else `constant`.
-    pub(super) shape: Option<Spanned<String>>,
-}
 
 /// `inject.abort`
 #[derive(Debug, Deserialize)]
@@ -85,6 +79,9 @@ pub(super) struct AbortFile {
     #[serde(default)]
     pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
     pub(super) body: Option<String>,
+    /// None if absent.
+    #[serde(default)]
+    pub(super) omit: Vec<Spanned<String>>,
 }
 
 /// `inject.timeout`
@@ -106,7 +103,29 @@ pub(super) struct LimitDataFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct StallFile {
-    pub(super) after: Spanned<Quantity>,
+    /// This or `events` is needed.
+    pub(super) after: Option<Spanned<Quantity>>,
+    pub(super) events: Option<Spanned<i64>>,
     /// For ever, if absent.
     pub(super) pause: Option<Spanned<Quantity>>,
+}
+
+/// `inject.truncate`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TruncateFile {
+    /// Without this and `events`: before the last event.
+    pub(super) after: Option<Spanned<Quantity>>,
+    pub(super) events: Option<Spanned<i64>>,
+}
+
+/// `inject.stream_error`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct StreamErrorFile {
+    /// 1 if absent.
+    pub(super) events: Option<Spanned<i64>>,
+    pub(super) error: Spanned<String>,
+    /// The one that the API sends, if absent.
+    pub(super) form: Option<Spanned<String>>,
 }

@@ -2,12 +2,14 @@
 
 use super::builtin;
 use super::collector::Collector;
+use super::content_file::ContentRulesFile;
 use super::diagnostic::{ConfigError, Diagnostic};
 use super::document::{self, Edit, Value};
 use super::fault_profile_file::FaultProfileFile;
 use super::find::{self, FAULT_PROFILES, Found, PLAYBOOKS, SCENARIOS};
 use super::playbook_file::PlaybookFile;
-use super::request::{FileKind, Loaded, Overrides, Request, ScenarioRef, Validated, World};
+use super::request::{CheckTemplate, FileKind, Loaded, Overrides, Request, ScenarioRef, Validated, World};
+use super::resolve_content;
 use super::resolve_faults::{self, Use};
 use super::resolve_playbook;
 use super::resolve_scenario;
@@ -31,7 +33,12 @@ const NO_FAULTS: &str = "none";
 ///
 /// All mistakes of all files at once; of a file that cannot be parsed, the first.
 pub fn load(request: &Request<'_>) -> Result<Loaded, ConfigError> {
-    let world = World { env: request.env, env_required: true, provider_errors: request.provider_errors };
+    let world = World {
+        env: request.env,
+        env_required: true,
+        provider_errors: request.provider_errors,
+        check_template: request.check_template,
+    };
     let (source, stem, origin, folder) = open_scenario(&request.scenario)?;
     let (file, source) = document::read_edited::<ScenarioFile>(source, &edits(&request.overrides))?;
 
@@ -78,7 +85,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, ConfigError> {
     }
 }
 
-/// Checks one file by itself: a scenario, a fault profile or a playbook, told apart by its keys, else by its folder.
+/// Checks one file by itself: a scenario, a fault profile, a playbook or a file of content rules, told apart by its keys, else by its folder.
 /// A variable of the environment that is not set is a warning here, for the file may be checked elsewhere than it runs.
 ///
 /// # Errors
@@ -88,8 +95,9 @@ pub fn validate(
     path: &Path,
     env: &dyn Fn(&str) -> Option<String>,
     provider_errors: &dyn Fn(&UpstreamKind) -> &'static [&'static str],
+    check_template: CheckTemplate<'_>,
 ) -> Result<Validated, ConfigError> {
-    let world = World { env, env_required: false, provider_errors };
+    let world = World { env, env_required: false, provider_errors, check_template };
     let source = find::read(path)?;
     let kind = kind(&source, path)?;
     let stem = stem(path);
@@ -110,6 +118,10 @@ pub fn validate(
         FileKind::Playbook => {
             let file = document::read::<PlaybookFile>(&source)?;
             resolve_playbook::resolve(&mut out, &file, &stem, source.name());
+        }
+        FileKind::Content => {
+            let file = document::read::<ContentRulesFile>(&source)?;
+            resolve_content::resolve(&mut out, &file, &stem, path.parent(), &world);
         }
     }
     let (errors, warnings) = out.finish();
@@ -139,15 +151,20 @@ fn kind(source: &Source, path: &Path) -> Result<FileKind, ConfigError> {
         Ok(FileKind::FaultProfile)
     } else if has(&["criterion", "readings"]) {
         Ok(FileKind::Playbook)
+    } else if has(&["rule"]) {
+        Ok(FileKind::Content)
     } else {
         match folder {
             "scenarios" => Ok(FileKind::Scenario),
             "fault-profiles" => Ok(FileKind::FaultProfile),
             "playbooks" => Ok(FileKind::Playbook),
+            "content" => Ok(FileKind::Content),
             _ => {
                 let mut diagnostic =
                     Diagnostic::whole(Arc::new(source.clone()), "cannot tell what kind of file this is");
-                diagnostic.help("a scenario has [[journey]], a fault profile [[fault]], a playbook [[criterion]]");
+                diagnostic.help(
+                    "a scenario has [[journey]], a fault profile [[fault]], a playbook [[criterion]], content rules [[rule]]",
+                );
                 Err(diagnostic.into())
             }
         }
@@ -159,7 +176,7 @@ fn stem(path: &Path) -> String {
 }
 
 /// The scenario's text, the name it has without one of its own, what the record calls it, and its folder.
-fn open_scenario(scenario: &ScenarioRef) -> Result<(Source, String, String, Option<PathBuf>), ConfigError> {
+pub(super) fn open_scenario(scenario: &ScenarioRef) -> Result<(Source, String, String, Option<PathBuf>), ConfigError> {
     match scenario {
         ScenarioRef::File(path) => {
             let folder = path.parent().map(Path::to_owned);
@@ -184,7 +201,7 @@ fn open_scenario(scenario: &ScenarioRef) -> Result<(Source, String, String, Opti
 }
 
 /// The fault profile that the scenario names, if it names one that exists.
-fn profile(
+pub(super) fn profile(
     out: &mut Collector,
     file: &ScenarioFile,
     folder: Option<&Path>,

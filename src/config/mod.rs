@@ -1,5 +1,5 @@
 //! Files to [`Plan`](crate::model::plan::Plan) and [`Playbook`](crate::model::playbook::Playbook): scenario, fault
-//! profile and playbook, strict and with places.
+//! profile, playbook and content rules, strict and with places.
 //!
 //! Three passes, each a type: the text with the command line's edits becomes a spanned document (`document`), that
 //! becomes what was typed (`*_file`), and that becomes what it means (`resolve_*`). The first two stop at the first
@@ -7,23 +7,37 @@
 
 mod builtin;
 mod collector;
+mod content_file;
+mod delay_file;
 mod diagnostic;
 mod document;
 mod env;
 mod fault_profile_file;
 mod find;
+mod functions_file;
 mod load;
+mod mocks;
+mod openai_file;
 mod playbook_file;
 mod request;
+mod resolve_content;
+mod resolve_delay;
 mod resolve_faults;
+mod resolve_functions;
 mod resolve_journeys;
+mod resolve_limits;
+mod resolve_pace;
 mod resolve_playbook;
 mod resolve_scenario;
+mod resolve_seed;
+mod resolve_source;
+mod resolve_supabase;
 mod resolve_target;
 mod resolve_upstreams;
 mod scenario_file;
 mod source;
 mod suggest;
+mod supabase_file;
 mod template;
 mod value;
 
@@ -31,4 +45,5 @@ pub use builtin::{builtin_fault_profiles, builtin_playbooks, builtin_scenarios};
 pub use diagnostic::ConfigError;
 pub use find::find;
 pub use load::{load, read_playbook, validate};
-pub use request::{FileKind, Loaded, Overrides, Request, ScenarioRef, Validated};
+pub use mocks::{Mocks, MocksRequest, mocks};
+pub use request::{CheckTemplate, FileKind, Loaded, Overrides, Request, ScenarioRef, Validated};

@@ -1,5 +1,6 @@
 //! What is asked of this stage ([`Request`]) and what it gives back ([`Loaded`]).
 
+use crate::model::content::TemplateMistake;
 use crate::model::plan::Plan;
 use crate::model::playbook::Playbook;
 use crate::model::upstream::UpstreamKind;
@@ -36,7 +37,12 @@ pub struct Request<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The names of the errors that an upstream can answer with, for `inject.abort.error`.
     pub provider_errors: &'a dyn Fn(&UpstreamKind) -> &'static [&'static str],
+    /// Checks a template of a content rule.
+    pub check_template: CheckTemplate<'a>,
 }
+
+/// Checks a template of a content rule, given the names of the rule's captures.
+pub type CheckTemplate<'a> = &'a dyn Fn(&str, &[&str]) -> Result<(), TemplateMistake>;
 
 /// What the command line says differently from the scenario. Applied in the order of the fields, except that `set`
 /// comes first, so a named option wins over `--set` of the same key.
@@ -83,6 +89,8 @@ pub enum FileKind {
     FaultProfile,
     /// A playbook.
     Playbook,
+    /// A file of content rules.
+    Content,
 }
 
 impl fmt::Display for FileKind {
@@ -91,6 +99,7 @@ impl fmt::Display for FileKind {
             Self::Scenario => "scenario",
             Self::FaultProfile => "fault profile",
             Self::Playbook => "playbook",
+            Self::Content => "content rule file",
         })
     }
 }
@@ -112,4 +121,6 @@ pub(super) struct World<'a> {
     pub(super) env_required: bool,
     /// The names of an upstream's errors.
     pub(super) provider_errors: &'a dyn Fn(&UpstreamKind) -> &'static [&'static str],
+    /// Checks a template.
+    pub(super) check_template: CheckTemplate<'a>,
 }

@@ -1,10 +1,14 @@
 //! A fault profile → [`FaultRule`]s.
 
 use super::collector::Collector;
-use super::fault_profile_file::{AbortFile, DelayFile, FaultFile, FaultProfileFile, InjectFile, WhenFile};
+use super::fault_profile_file::{AbortFile, FaultFile, FaultProfileFile, InjectFile, StreamErrorFile, WhenFile};
 use super::request::World;
+use super::resolve_delay::delay;
 use super::suggest;
-use crate::model::fault::{Abort, Delay, DelayShape, FaultMatch, FaultRule, FaultWindow, Injection};
+use super::value::Quantity;
+use crate::model::fault::{
+    Abort, BodyPoint, FaultMatch, FaultRule, FaultWindow, Injection, StreamError, StreamErrorForm,
+};
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::{ByteSize, Offset, Share, Span};
 use std::collections::HashSet;
@@ -61,7 +65,7 @@ fn rule(out: &mut Collector, file: &FaultFile, name: String, used: Option<&Use<'
     FaultRule {
         name,
         upstream: upstream.to_owned(),
-        when: matcher(out, &file.when),
+        when: matcher(out, &file.when, kind.as_ref()),
         share: share(out, &file.when),
         window,
         inject: injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world),
@@ -118,7 +122,7 @@ fn window(out: &mut Collector, file: &FaultFile, name: &str, used: Option<&Use<'
     FaultWindow { from, until }
 }
 
-fn matcher(out: &mut Collector, when: &WhenFile) -> FaultMatch {
+fn matcher(out: &mut Collector, when: &WhenFile, kind: Option<&UpstreamKind>) -> FaultMatch {
     let method = when.method.as_ref().map(|method| {
         let upper = method.get_ref().to_uppercase();
         if !METHODS.contains(&upper.as_str()) {
@@ -132,8 +136,14 @@ fn matcher(out: &mut Collector, when: &WhenFile) -> FaultMatch {
         out.error(path.span(), "a path starts with `/`")
             .help(format!("write \"/{0}\", or \"*{0}\" for any beginning", path.get_ref()));
     }
+    if let (Some(service), Some(kind)) = (&when.service, kind)
+        && !kind.services().names().any(|known| known == service.get_ref())
+    {
+        out.unknown(service.span(), "service", service.get_ref(), kind.services().names());
+    }
     FaultMatch {
         method,
+        service: when.service.as_ref().map(|service| service.get_ref().clone()),
         path: when.path.as_ref().map(|path| path.get_ref().clone()),
         header: when.header.iter().map(|(name, value)| (name.get_ref().clone(), value.clone())).collect(),
         nth: when.nth.as_ref().map(|nth| out.number(nth, "`nth`", 1, u64::from(u32::MAX))),
@@ -150,33 +160,6 @@ fn share(out: &mut Collector, when: &WhenFile) -> Share {
     share
 }
 
-/// A delay, as faults and upstreams have it.
-pub(super) fn delay(out: &mut Collector, file: &DelayFile) -> Delay {
-    let mean: Span = out.quantity(&file.mean, Span::default());
-    let jitter: Span = out.quantity_or(file.jitter.as_ref(), Span::default());
-    let default = if jitter.get().is_zero() { DelayShape::Constant } else { DelayShape::Lognormal };
-    let shape = match file.shape.as_ref().map(|shape| (shape, shape.get_ref().as_str())) {
-        None => default,
-        Some((_, "constant")) => DelayShape::Constant,
-        Some((_, "uniform")) => DelayShape::Uniform,
-        Some((_, "normal")) => DelayShape::Normal,
-        Some((_, "lognormal")) => DelayShape::Lognormal,
-        Some((shape, typed)) => {
-            out.unknown(shape.span(), "shape", typed, ["constant", "uniform", "normal", "lognormal"]);
-            default
-        }
-    };
-    if let (DelayShape::Constant, Some(jitter_at), false) = (shape, &file.jitter, jitter.get().is_zero()) {
-        out.error(jitter_at.span(), "a constant delay has no jitter")
-            .help("choose another shape, or leave `jitter` away");
-    }
-    if shape == DelayShape::Lognormal && mean.get().is_zero() {
-        out.error(file.mean.span(), "a lognormal delay cannot have a mean of zero")
-            .help("write a mean above zero, or another shape: constant, uniform or normal");
-    }
-    Delay { mean, jitter, shape }
-}
-
 fn injection(
     out: &mut Collector,
     file: &InjectFile,
@@ -186,7 +169,7 @@ fn injection(
 ) -> Injection {
     match file {
         InjectFile::Latency(file) => {
-            let delay = delay(out, file);
+            let delay = delay(out, file, span.clone());
             if delay.mean.get().is_zero() && delay.jitter.get().is_zero() {
                 out.warn(span, "a latency of zero changes nothing");
             }
@@ -198,10 +181,72 @@ fn injection(
             Injection::Timeout { after: file.after.as_ref().map(|after| out.quantity(after, Span::from_secs(1))) }
         }
         InjectFile::LimitData(file) => Injection::LimitData { bytes: out.quantity(&file.bytes, ByteSize::default()) },
-        InjectFile::Stall(file) => Injection::Stall {
-            after: out.quantity(&file.after, ByteSize::default()),
-            pause: file.pause.as_ref().map(|pause| out.quantity(pause, Span::from_secs(1))),
+        InjectFile::Stall(file) => {
+            let after = body_point(out, file.after.as_ref(), file.events.as_ref()).unwrap_or_else(|| {
+                out.error(span, "a stall needs a place in the body")
+                    .help("write after = \"100B\", or for a stream events = 1");
+                BodyPoint::Events(1)
+            });
+            Injection::Stall { after, pause: file.pause.as_ref().map(|pause| out.quantity(pause, Span::from_secs(1))) }
+        }
+        InjectFile::Truncate(file) => Injection::Truncate {
+            after: body_point(out, file.after.as_ref(), file.events.as_ref()).unwrap_or(BodyPoint::LastEvent),
         },
+        InjectFile::StreamError(file) => Injection::StreamError(stream_error(out, file, span, kind, world)),
+    }
+}
+
+/// Where in a body a fault strikes, if the file says so.
+fn body_point(
+    out: &mut Collector,
+    after: Option<&Spanned<Quantity>>,
+    events: Option<&Spanned<i64>>,
+) -> Option<BodyPoint> {
+    if let (Some(_), Some(events)) = (after, events) {
+        out.error(events.span(), "a place in the body is either `after` so many bytes or so many `events`")
+            .help("leave one of them away");
+    }
+    let events = events.map(|events| BodyPoint::Events(out.number(events, "`events`", 0, u64::from(u32::MAX))));
+    events.or_else(|| after.map(|after| BodyPoint::Bytes(out.quantity(after, ByteSize::default()))))
+}
+
+fn stream_error(
+    out: &mut Collector,
+    file: &StreamErrorFile,
+    span: Range<usize>,
+    kind: Option<&UpstreamKind>,
+    world: &World<'_>,
+) -> StreamError {
+    match kind {
+        Some(UpstreamKind::Openai(_)) | None => known_error(out, &file.error, kind, world),
+        Some(_) => {
+            out.error(span, "only OpenAI's answers are streams that can hold an error");
+        }
+    }
+    let form = file.form.as_ref().and_then(|form| match form.get_ref().as_str() {
+        "flat" => Some(StreamErrorForm::Flat),
+        "nested" => Some(StreamErrorForm::Nested),
+        "failed" => Some(StreamErrorForm::Failed),
+        typed => {
+            out.unknown(form.span(), "form", typed, ["flat", "nested", "failed"]);
+            None
+        }
+    });
+    StreamError {
+        events: file.events.as_ref().map_or(1, |events| out.number(events, "`events`", 0, u64::from(u32::MAX))),
+        error: file.error.get_ref().clone(),
+        form,
+    }
+}
+
+/// Notes a name that is none of the provider's errors.
+fn known_error(out: &mut Collector, error: &Spanned<String>, kind: Option<&UpstreamKind>, world: &World<'_>) {
+    let Some(kind) = kind else { return };
+    let known = (world.provider_errors)(kind);
+    if known.is_empty() {
+        out.error(error.span(), "this upstream has no errors of its own").help("write a `status` instead");
+    } else if !known.contains(&error.get_ref().as_str()) {
+        out.unknown(error.span(), "error", error.get_ref(), known.iter().copied());
     }
 }
 
@@ -213,25 +258,20 @@ fn abort(
     world: &World<'_>,
 ) -> Abort {
     let status = file.status.as_ref().map(|status| out.number(status, "`status`", 200_u16, 599));
-    match (&file.error, kind) {
-        (None, _) if file.status.is_none() => {
+    match &file.error {
+        Some(error) => known_error(out, error, kind, world),
+        None if file.status.is_some() => {}
+        None => {
             out.error(span, "an abort needs an `error` or a `status`")
                 .help("`error` is one of the provider's own, with its true status, headers and body");
         }
-        (Some(error), Some(kind)) => {
-            let known = (world.provider_errors)(kind);
-            if known.is_empty() && !known.contains(&error.get_ref().as_str()) {
-                out.error(error.span(), "this upstream has no errors of its own").help("write a `status` instead");
-            } else if !known.contains(&error.get_ref().as_str()) {
-                out.unknown(error.span(), "error", error.get_ref(), known.iter().copied());
-            }
-        }
-        _ => {}
     }
-    for (name, value) in &file.headers {
+    for name in file.headers.keys().chain(&file.omit) {
         if http::HeaderName::from_bytes(name.get_ref().as_bytes()).is_err() {
             out.error(name.span(), format!("`{}` cannot be the name of a header", name.get_ref()));
         }
+    }
+    for value in file.headers.values() {
         if http::HeaderValue::from_str(value.get_ref()).is_err() {
             out.error(value.span(), "this cannot be the value of a header").help("a header is one line of text");
         }
@@ -241,5 +281,6 @@ fn abort(
         status,
         headers: file.headers.iter().map(|(k, v)| (k.get_ref().clone(), v.get_ref().clone())).collect(),
         body: file.body.clone(),
+        omit: file.omit.iter().map(|name| name.get_ref().clone()).collect(),
     }
 }

@@ -3,10 +3,10 @@
 use super::collector::Collector;
 use super::env;
 use super::resolve_target;
-use super::scenario_file::{ConditionFile, ExpectFile, FeederFile, JourneyFile, StepFile, Table};
+use super::scenario_file::{ConditionFile, ExpectFile, FeederFile, JourneyFile, StepFile};
 use super::suggest;
 use super::template::{self, Names};
-use super::value::{Node, OneOrMany, Quantity};
+use super::value::{Node, OneOrMany, Quantity, Table};
 use crate::model::journey::{Condition, Journey, JsonCheck, Step, ThinkTime};
 use crate::model::plan::{Endpoint, Feeder};
 use crate::units::Span;

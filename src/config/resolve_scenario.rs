@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toml::Spanned;
 
-const DEFAULT_SEED: u64 = 1;
+pub(super) const DEFAULT_SEED: u64 = 1;
 const GRACEFUL_STOP: Span = Span::from_secs(30);
 const MEMORY_EVERY: Span = Span::from_secs(1);
 const PROBE_EVERY: Span = Span::from_secs(30);
@@ -41,7 +41,8 @@ pub(super) fn resolve(
             .help("it names the report's folder: no slashes");
     }
     let target = resolve_target::target(out, world, file.target.as_ref(), &file.allow_hosts);
-    let upstreams = resolve_upstreams::upstreams(out, file.upstreams.as_ref(), &target, folder);
+    let upstreams =
+        resolve_upstreams::upstreams(out, file.upstreams.as_ref(), &target, folder, &file.allow_hosts, world);
     if let Some(written) = &file.target {
         resolve_upstreams::check_names(out, written.get_ref(), &upstreams);
     }

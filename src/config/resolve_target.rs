@@ -3,9 +3,9 @@
 use super::collector::Collector;
 use super::env::{self, EnvError};
 use super::request::World;
-use super::scenario_file::{ReferenceFile, Table, TargetFile};
+use super::scenario_file::{ReferenceFile, TargetFile};
 use super::template;
-use super::value::OneOrMany;
+use super::value::{OneOrMany, Table};
 use crate::model::plan::TargetPlan;
 use crate::model::secret::Secret;
 use crate::units::{ByteSize, Span};
@@ -17,7 +17,7 @@ use url::{Host, Url};
 const READY_WITHIN: Span = Span::from_secs(60);
 
 /// Fills in the environment; a missing variable is a mistake at the place that names it.
-fn expand(out: &mut Collector, world: &World<'_>, written: &Spanned<String>) -> String {
+pub(super) fn expand(out: &mut Collector, world: &World<'_>, written: &Spanned<String>) -> String {
     match env::expand(written.get_ref(), world.env) {
         Ok(value) => value,
         Err(errors) => {

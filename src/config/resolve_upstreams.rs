@@ -1,22 +1,29 @@
 //! What the app talks to: [`UpstreamPlan`].
 
 use super::collector::Collector;
-use super::resolve_faults;
-use super::scenario_file::{SupabaseFile, TargetFile, UpstreamsFile};
+use super::delay_file::DelayFile;
+use super::env;
+use super::request::World;
+use super::resolve_content;
+use super::resolve_delay::delay;
+use super::resolve_functions;
+use super::resolve_limits;
+use super::resolve_pace;
+use super::resolve_seed;
+use super::resolve_source;
+use super::resolve_supabase;
+use super::resolve_target::expand;
+use super::scenario_file::{SupabaseFile, TargetFile, UpstreamFile, UpstreamsFile};
+use super::supabase_file::ServicesFile;
 use super::template;
-use crate::model::fault::{Delay, DelayShape};
+use crate::model::fault::Delay;
 use crate::model::plan::TargetPlan;
+use crate::model::secret::Secret;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
-use crate::units::Span;
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
-use std::io::Read as _;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use toml::Spanned;
-
-/// Seeds are test data; this keeps a wrong path from filling the memory.
-const MAX_SEED: u64 = 64 << 20;
 
 /// What the app talks to. An app by URL reaches its upstreams at the addresses written in the file. An app that
 /// firedrill starts is told the addresses, so they are free ports, unless the file says `fixed = true`: two runs on
@@ -26,6 +33,8 @@ pub(super) fn upstreams(
     written: Option<&Spanned<UpstreamsFile>>,
     target: &TargetPlan,
     folder: Option<&Path>,
+    allow_hosts: &[String],
+    world: &World<'_>,
 ) -> Vec<UpstreamPlan> {
     let by_url = matches!(target, TargetPlan::Url { .. });
     let Some(written) = written else {
@@ -34,38 +43,55 @@ pub(super) fn upstreams(
         } else {
             let openai = UpstreamKind::Openai(OpenaiPlan::default());
             let supabase = UpstreamKind::Supabase(SupabasePlan::default());
-            vec![
-                UpstreamPlan { name: "openai".to_owned(), kind: openai, listen: None },
-                UpstreamPlan { name: "supabase".to_owned(), kind: supabase, listen: None },
-            ]
+            vec![UpstreamPlan::new("openai", openai), UpstreamPlan::new("supabase", supabase)]
         };
     };
     let file = written.get_ref();
+    let context = resolve_source::Context { folder, allow_hosts };
     let mut taken = HashMap::new();
     let mut all = Vec::new();
     if let Some(openai) = &file.openai {
-        let latency =
-            openai.get_ref().latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
+        let files = &openai.get_ref().content;
+        let content = files.iter().filter_map(|file| resolve_content::read(out, file, folder, world)).collect();
+        let keys = openai.get_ref().keys.iter().filter_map(|key| api_key(out, world, key)).collect();
+        let plan = OpenaiPlan { content, keys, ..openai_plan(out, openai.get_ref()) };
         let at =
             Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
         let listen = address(out, "openai", &at, by_url, &mut taken);
         all.push(UpstreamPlan {
             name: "openai".to_owned(),
-            kind: UpstreamKind::Openai(OpenaiPlan { latency }),
+            kind: UpstreamKind::Openai(plan),
             listen,
+            tls: openai.get_ref().tls,
+            source: resolve_source::source(out, "openai", openai.get_ref(), &context),
         });
     }
     if let Some(supabase) = &file.supabase {
         let span = supabase.span();
         let supabase: &SupabaseFile = supabase.get_ref();
-        let latency = supabase.latency.as_ref().map_or(NONE, |delay| resolve_faults::delay(out, delay.get_ref()));
-        let seed = supabase.seed.as_ref().map_or_else(BTreeMap::new, |seed| seed_rows(out, seed, folder));
+        let latency = latency(out, supabase.latency.as_ref());
+        let seed = supabase.seed.as_ref().map(|seed| resolve_seed::seed(out, seed, folder)).unwrap_or_default();
+        let mut plan = SupabasePlan { seed: seed.auth, seed_files: seed.files, latency, ..SupabasePlan::default() };
+        plan.functions =
+            supabase.functions.as_ref().map(|f| resolve_functions::read(out, f, folder)).unwrap_or_default();
+        plan.max_rows = supabase.max_rows.as_ref().map(|rows| out.number(rows, "`max-rows`", 1, 1_000_000));
+        plan.aggregates = supabase.aggregates;
+        let services = ServicesFile {
+            keys: supabase.keys.as_ref(),
+            jwt_secret: supabase.jwt_secret.as_ref(),
+            auth: supabase.auth.as_ref(),
+            buckets: &supabase.buckets,
+            edge_functions: &supabase.edge_functions,
+        };
+        resolve_supabase::services(out, world, &services, folder, &mut plan);
         let at = Address { listen: supabase.listen.as_ref(), fixed: supabase.fixed, span };
         let listen = address(out, "supabase", &at, by_url, &mut taken);
         all.push(UpstreamPlan {
             name: "supabase".to_owned(),
-            kind: UpstreamKind::Supabase(SupabasePlan { seed, latency }),
+            kind: UpstreamKind::Supabase(plan),
             listen,
+            tls: supabase.tls,
+            source: resolve_source::source(out, "supabase", supabase, &context),
         });
     }
     for (name, stub) in &file.stub {
@@ -76,12 +102,45 @@ pub(super) fn upstreams(
         let answer = stub.get_ref().answer.as_ref().map_or(200, |status| out.number(status, "`answer`", 200, 599));
         let at = Address { listen: stub.get_ref().listen.as_ref(), fixed: stub.get_ref().fixed, span: stub.span() };
         let listen = address(out, name.get_ref(), &at, by_url, &mut taken);
-        all.push(UpstreamPlan { name: name.get_ref().clone(), kind: UpstreamKind::Stub { answer }, listen });
+        let kind = UpstreamKind::Stub { answer };
+        let source = resolve_source::source(out, name.get_ref(), stub.get_ref(), &context);
+        all.push(UpstreamPlan { name: name.get_ref().clone(), kind, listen, tls: stub.get_ref().tls, source });
     }
     all
 }
 
-const NONE: Delay = Delay { mean: Span::from_secs(0), jitter: Span::from_secs(0), shape: DelayShape::Constant };
+fn latency(out: &mut Collector, written: Option<&Spanned<DelayFile>>) -> Delay {
+    written.map_or(Delay::NONE, |written| delay(out, written.get_ref(), written.span()))
+}
+
+fn openai_plan(out: &mut Collector, file: &UpstreamFile) -> OpenaiPlan {
+    if let (Some(latency), Some(_)) = (&file.latency, &file.pace) {
+        out.error(latency.span(), "`latency` and `pace` both say how long an answer takes")
+            .help("`pace` is by tokens, `latency` one delay per answer: leave one of them away");
+    }
+    OpenaiPlan {
+        latency: latency(out, file.latency.as_ref()),
+        pace: file.pace.as_ref().map(|pace| Box::new(resolve_pace::pace(out, pace))),
+        limits: file.limits.as_ref().map(|limits| resolve_limits::limits(out, limits.get_ref())).unwrap_or_default(),
+        ..OpenaiPlan::default()
+    }
+}
+
+/// A key as a header can carry it.
+fn api_key(out: &mut Collector, world: &World<'_>, written: &Spanned<String>) -> Option<Secret> {
+    let key = expand(out, world, written);
+    if !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic()) {
+        return Some(Secret::new(key));
+    }
+    if key.is_empty() && env::mentions(written.get_ref()) {
+        // That the variable is missing was said, or does not matter here.
+        return None;
+    }
+    // What was read from the environment is never shown.
+    out.error(written.span(), "this is no key: clients could not send it")
+        .help("write letters, digits and signs without blanks, such as \"sk-test-1\", or \"${env.NAME}\"");
+    None
+}
 
 struct Address<'a> {
     listen: Option<&'a Spanned<String>>,
@@ -126,25 +185,6 @@ fn address(
             .help("give each upstream a port of its own");
     }
     (by_url || at.fixed).then_some(listen)
-}
-
-fn seed_rows(out: &mut Collector, written: &Spanned<String>, folder: Option<&Path>) -> BTreeMap<String, Vec<Value>> {
-    let beside = folder.map(|folder| folder.join(written.get_ref())).filter(|path| path.is_file());
-    let path = beside.unwrap_or_else(|| written.get_ref().into());
-    let mut text = String::new();
-    let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_SEED + 1).read_to_string(&mut text));
-    let title = match read {
-        Err(error) => format!("cannot read `{}`: {error}", written.get_ref()),
-        Ok(length) if length as u64 > MAX_SEED => format!("`{}` is larger than 64 MiB", written.get_ref()),
-        Ok(_) => match serde_json::from_str(&text) {
-            Ok(rows) => return rows,
-            Err(error) => format!("`{}` is not a seed: {error}", written.get_ref()),
-        },
-    };
-    out.error(written.span(), title)
-        .help("a seed is a JSON object of tables, each a list of rows: { \"profiles\": [ { \"id\": \"…\" } ] }")
-        .help("its path counts from the scenario's folder, or from the working folder");
-    BTreeMap::new()
 }
 
 /// Reports values of a command's environment that name an upstream which is not there (`{openai.url}`).

@@ -1,14 +1,13 @@
 //! [`ScenarioFile`]: a scenario as typed. Every key is optional here unless nothing can be said without it; what is
 //! missing or wrong is found, all of it, when it is resolved. Defaults stand at the keys.
 
-use super::fault_profile_file::DelayFile;
-use super::value::{Node, OneOrMany, Quantity};
+use super::delay_file::DelayFile;
+use super::openai_file::{LimitsFile, PaceFile};
+use super::supabase_file::{AuthFile, BucketFile, EdgeFunctionFile};
+use super::value::{Node, OneOrMany, Quantity, Table};
+use crate::model::source::ReplayElse;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use toml::Spanned;
-
-/// A table whose keys are free, each with its place.
-pub(super) type Table<T> = BTreeMap<Spanned<String>, T>;
 
 /// A scenario.
 #[derive(Debug, Deserialize)]
@@ -81,6 +80,24 @@ pub(super) struct UpstreamsFile {
     pub(super) stub: Table<Spanned<StubFile>>,
 }
 
+/// The keys that every upstream has for where its answers come from.
+#[derive(Debug)]
+pub(super) struct SourceKeys<'a> {
+    pub(super) pass_through: Option<&'a Spanned<String>>,
+    pub(super) record: Option<&'a Spanned<String>>,
+    pub(super) record_strip: &'a [Spanned<String>],
+    pub(super) record_limit: Option<&'a Spanned<Quantity>>,
+    pub(super) replay: Option<&'a Spanned<String>>,
+    pub(super) replay_speed: Option<&'a Spanned<f64>>,
+    pub(super) replay_else: Option<&'a Spanned<ReplayElse>>,
+}
+
+/// A table that has those keys.
+pub(super) trait WrittenSource {
+    /// Its keys.
+    fn source(&self) -> SourceKeys<'_>;
+}
+
 /// `upstreams.openai`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -89,7 +106,48 @@ pub(super) struct UpstreamFile {
     /// Listen there for an app that firedrill starts, too.
     #[serde(default)]
     pub(super) fixed: bool,
+    /// Serve over TLS, with a certificate of the run's own test CA.
+    #[serde(default)]
+    pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
+    /// At once, if absent.
+    pub(super) pace: Option<Spanned<PaceFile>>,
+    /// Generous ones that refuse nothing, if absent.
+    pub(super) limits: Option<Spanned<LimitsFile>>,
+    /// Files of content rules.
+    #[serde(default)]
+    pub(super) content: Vec<Spanned<String>>,
+    /// The keys that are taken; any, if absent. The app gets the first.
+    #[serde(default)]
+    pub(super) keys: Vec<Spanned<String>>,
+    /// The real service to pass requests through to.
+    pub(super) pass_through: Option<Spanned<String>>,
+    /// The file that keeps what passes through.
+    pub(super) record: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) record_strip: Vec<Spanned<String>>,
+    /// 256 MiB if absent.
+    pub(super) record_limit: Option<Spanned<Quantity>>,
+    /// The recording to answer from.
+    pub(super) replay: Option<Spanned<String>>,
+    /// 1 if absent: as it was recorded.
+    pub(super) replay_speed: Option<Spanned<f64>>,
+    /// `error` if absent.
+    pub(super) replay_else: Option<Spanned<ReplayElse>>,
+}
+
+impl WrittenSource for UpstreamFile {
+    fn source(&self) -> SourceKeys<'_> {
+        SourceKeys {
+            pass_through: self.pass_through.as_ref(),
+            record: self.record.as_ref(),
+            record_strip: &self.record_strip,
+            record_limit: self.record_limit.as_ref(),
+            replay: self.replay.as_ref(),
+            replay_speed: self.replay_speed.as_ref(),
+            replay_else: self.replay_else.as_ref(),
+        }
+    }
 }
 
 /// `upstreams.supabase`
@@ -99,9 +157,55 @@ pub(super) struct SupabaseFile {
     pub(super) listen: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) fixed: bool,
+    #[serde(default)]
+    pub(super) tls: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
-    /// A JSON file: an object of tables, each a list of rows.
-    pub(super) seed: Option<Spanned<String>>,
+    /// A file of database functions.
+    pub(super) functions: Option<Spanned<String>>,
+    /// 1,000 if absent.
+    pub(super) max_rows: Option<Spanned<i64>>,
+    /// PostgREST's aggregates, which a fresh project has not.
+    #[serde(default)]
+    pub(super) aggregates: bool,
+    /// Which keys are taken: `"any"` if absent.
+    pub(super) keys: Option<Spanned<Node>>,
+    pub(super) jwt_secret: Option<Spanned<String>>,
+    pub(super) auth: Option<AuthFile>,
+    /// Buckets of Storage.
+    #[serde(default)]
+    pub(super) buckets: Table<BucketFile>,
+    #[serde(default)]
+    pub(super) edge_functions: Table<EdgeFunctionFile>,
+    /// Files that the database begins with: SQL, JSON, CSV.
+    pub(super) seed: Option<Spanned<OneOrMany<String>>>,
+    /// The real service to pass requests through to.
+    pub(super) pass_through: Option<Spanned<String>>,
+    /// The file that keeps what passes through.
+    pub(super) record: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) record_strip: Vec<Spanned<String>>,
+    /// 256 MiB if absent.
+    pub(super) record_limit: Option<Spanned<Quantity>>,
+    /// The recording to answer from.
+    pub(super) replay: Option<Spanned<String>>,
+    /// 1 if absent: as it was recorded.
+    pub(super) replay_speed: Option<Spanned<f64>>,
+    /// `error` if absent.
+    pub(super) replay_else: Option<Spanned<ReplayElse>>,
+}
+
+impl WrittenSource for SupabaseFile {
+    fn source(&self) -> SourceKeys<'_> {
+        SourceKeys {
+            pass_through: self.pass_through.as_ref(),
+            record: self.record.as_ref(),
+            record_strip: &self.record_strip,
+            record_limit: self.record_limit.as_ref(),
+            replay: self.replay.as_ref(),
+            replay_speed: self.replay_speed.as_ref(),
+            replay_else: self.replay_else.as_ref(),
+        }
+    }
 }
 
 /// `upstreams.stub.NAME`
@@ -111,8 +215,38 @@ pub(super) struct StubFile {
     pub(super) listen: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) fixed: bool,
+    #[serde(default)]
+    pub(super) tls: bool,
     /// 200 if absent.
     pub(super) answer: Option<Spanned<i64>>,
+    /// The real service to pass requests through to.
+    pub(super) pass_through: Option<Spanned<String>>,
+    /// The file that keeps what passes through.
+    pub(super) record: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) record_strip: Vec<Spanned<String>>,
+    /// 256 MiB if absent.
+    pub(super) record_limit: Option<Spanned<Quantity>>,
+    /// The recording to answer from.
+    pub(super) replay: Option<Spanned<String>>,
+    /// 1 if absent: as it was recorded.
+    pub(super) replay_speed: Option<Spanned<f64>>,
+    /// `error` if absent.
+    pub(super) replay_else: Option<Spanned<ReplayElse>>,
+}
+
+impl WrittenSource for StubFile {
+    fn source(&self) -> SourceKeys<'_> {
+        SourceKeys {
+            pass_through: self.pass_through.as_ref(),
+            record: self.record.as_ref(),
+            record_strip: &self.record_strip,
+            record_limit: self.record_limit.as_ref(),
+            replay: self.replay.as_ref(),
+            replay_speed: self.replay_speed.as_ref(),
+            replay_else: self.replay_else.as_ref(),
+        }
+    }
 }
 
 /// `[load.KIND]`

@@ -98,10 +98,16 @@ pub(super) fn check(out: &mut Collector, text: &str, span: &Range<usize>, names:
 }
 
 /// The place inside a text, where the text stands in the file as it is (no escapes); else the place of the text.
-fn narrow(out: &Collector, span: &Range<usize>, text: &str, inside: Range<usize>) -> Range<usize> {
-    let quote = out.source().slice(span).find(|c| c != '"' && c != '\'').unwrap_or(0);
+pub(super) fn narrow(out: &Collector, span: &Range<usize>, text: &str, inside: Range<usize>) -> Range<usize> {
+    let written = out.source().slice(span);
+    let mut quote = written.find(|c| c != '"' && c != '\'').unwrap_or(0);
+    // A line break right behind the marks of a text of several lines is none of the text.
+    if quote >= 3 && !text.starts_with('\n') {
+        let rest = &written[quote..];
+        quote += if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with('\n')) };
+    }
     let place = span.start + quote + inside.start..span.start + quote + inside.end;
-    if out.source().slice(&place) == &text[inside] { place } else { span.clone() }
+    if text.get(inside) == Some(out.source().slice(&place)) { place } else { span.clone() }
 }
 
 fn placeholder(out: &mut Collector, name: &str, place: Range<usize>, names: &Names) {

@@ -2,8 +2,12 @@
 //! reported beside all others and in our words.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeMap;
 use std::fmt;
 use toml::Spanned;
+
+/// A table whose keys are free, each with its place.
+pub(super) type Table<T> = BTreeMap<Spanned<String>, T>;
 
 /// A number with a unit, unread. A bare number is let through, so that its unit can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,6 +25,8 @@ pub fn decision(rule_index: usize, rule: &FaultRule, seed: Seed, n: u64) -> Opti
         Injection::Timeout { after } => FaultAction::Hang(*after),
         Injection::LimitData { bytes } => FaultAction::Cut(*bytes),
         Injection::Stall { after, pause } => FaultAction::Stall { after: *after, pause: *pause },
+        Injection::Truncate { after } => FaultAction::Truncate(*after),
+        Injection::StreamError(error) => FaultAction::StreamError(error.clone()),
     };
     Some(FaultDecision { rule: rule_index, n, action })
 }

@@ -27,7 +27,7 @@ impl Engine {
     }
 
     /// Every decision for one request, in rule order. Delays add up; the first abort, reset or hang ends the list;
-    /// cuts and stalls apply to the body of whatever answer is given.
+    /// what hits a body (cuts, stalls, ends, errors inside it) hits that of whatever answer is given.
     #[must_use]
     pub fn decide(&self, at: Offset, query: &FaultQuery<'_>) -> Vec<FaultDecision> {
         let mut decisions = Vec::new();

@@ -12,16 +12,19 @@ pub struct FaultQuery<'a> {
     pub method: &'a str,
     /// The request's path, without its query.
     pub path: &'a str,
+    /// The provider's service that the path belongs to.
+    pub service: Option<&'a str>,
     /// The request's headers.
     pub headers: &'a HeaderMap,
 }
 
 /// Whether `query` is a request that `rule` may hit (its window aside).
 pub(super) fn matches(rule: &FaultRule, query: &FaultQuery<'_>) -> bool {
-    let FaultMatch { method, path, header, nth: _ } = &rule.when;
+    let FaultMatch { method, path, service, header, nth: _ } = &rule.when;
     rule.upstream == query.upstream
         && method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(query.method))
         && path.as_deref().is_none_or(|pattern| glob(pattern.as_bytes(), query.path.as_bytes()))
+        && service.as_deref().is_none_or(|service| query.service == Some(service))
         && header.iter().all(|(name, pattern)| {
             query.headers.get_all(name.as_str()).iter().any(|value| glob(pattern.as_bytes(), value.as_bytes()))
         })

@@ -10,7 +10,7 @@ mod engine;
 mod matching;
 
 pub use decide::decision;
-pub use delay::draw_delay;
+pub use delay::{Draw, draw_delay};
 pub use edges::{Edge, edges};
 pub use engine::Engine;
 pub use matching::FaultQuery;

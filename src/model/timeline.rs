@@ -2,6 +2,7 @@
 
 use super::fault::FaultWindow;
 use super::interval::{Interval, JourneyInterval, UserSlice};
+use super::prices::TokenUse;
 use super::reading::{HarnessReading, PressureMark, Reading, TargetEvent};
 use super::sample::{EndpointId, Outcome};
 use crate::units::Offset;
@@ -70,6 +71,9 @@ pub struct UpstreamInterval {
     pub tokens_in: u64,
     /// Completion tokens of answered calls.
     pub tokens_out: u64,
+    /// Tokens of answered calls by the model that is billed, for their cost.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tokens_by_model: BTreeMap<String, TokenUse>,
     /// Writes acknowledged.
     pub writes: u64,
 }

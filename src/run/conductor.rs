@@ -16,7 +16,7 @@ use crate::record::Recorder;
 use crate::report;
 use crate::target::{Target, TargetContext};
 use crate::units::RunClock;
-use crate::upstream::Upstreams;
+use crate::upstream::{self, Upstreams};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -27,6 +27,9 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+/// The file of a run's folder with the certificate of its test CA, where upstreams are served over TLS.
+const CA_FILE: &str = "ca.pem";
 
 /// What a run needs.
 pub struct RunInput {
@@ -81,7 +84,7 @@ async fn run_in(
     observer.stage(&stage_of(&plan.target));
     let context = TargetContext {
         plan: &plan.target,
-        environment: environment(&upstreams, no_proxy),
+        environment: environment(&upstreams, dir, no_proxy)?,
         upstream_urls: urls(&plan, &upstreams),
         firedrill: &firedrill,
         run_id: &run_id,
@@ -226,15 +229,25 @@ async fn press(
     }
 }
 
-/// The upstreams' addresses for the app's environment. The app inherits a proxy where there is one, and must not look
-/// for our upstreams behind it.
-fn environment(upstreams: &Upstreams, no_proxy: Option<String>) -> BTreeMap<String, String> {
+/// The upstreams' addresses for the app's environment, and what makes it trust them. The app inherits a proxy where
+/// there is one, and must not look for our upstreams behind it.
+fn environment(
+    upstreams: &Upstreams,
+    dir: &Path,
+    no_proxy: Option<String>,
+) -> Result<BTreeMap<String, String>, RunError> {
     let mut environment = upstreams.environment();
+    if let Some(certificate) = upstreams.ca() {
+        let path = dir.join(CA_FILE);
+        // Absolute, for the app may run in another folder.
+        let written = std::fs::write(&path, certificate).and_then(|()| std::path::absolute(&path));
+        environment.extend(upstream::trust(&written.map_err(|source| RunError::Ca { path, source })?));
+    }
     let hosts: Vec<String> = no_proxy.into_iter().chain(["127.0.0.1,localhost,::1".to_owned()]).collect();
     for name in ["NO_PROXY", "no_proxy"] {
         environment.insert(name.to_owned(), hosts.join(","));
     }
-    environment
+    Ok(environment)
 }
 
 fn urls(plan: &Plan, upstreams: &Upstreams) -> BTreeMap<String, String> {

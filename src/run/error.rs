@@ -25,6 +25,14 @@ pub enum RunError {
         /// It, or what stands in its way.
         file: PathBuf,
     },
+    /// The certificate that the app shall trust could not be written.
+    #[error("write the test CA's certificate {}", path.display())]
+    Ca {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The journal could not be written: without it, nothing measured would be safe.
     #[error("write the journal {}", path.display())]
     Journal {

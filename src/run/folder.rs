@@ -166,7 +166,7 @@ fn moment(event: &RunEvent) -> Offset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::fault::{Abort, FaultAction};
+    use crate::model::fault::{Abort, BodyPoint, FaultAction};
     use crate::model::interval::{EndpointInterval, Interval, JourneyInterval, Spectrum, UserSlice};
     use crate::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
     use crate::model::sample::Outcome;
@@ -190,7 +190,7 @@ mod tests {
                     error: Some("rate_limit".into()),
                     status: None,
                     headers: BTreeMap::from([("retry-after".into(), "2".into())]),
-                    body: None,
+                    ..Abort::default()
                 }),
             },
             RunEvent::FaultFired {
@@ -199,7 +199,7 @@ mod tests {
                 n: 8,
                 upstream: "openai".into(),
                 request: "GET /v1/models".into(),
-                action: FaultAction::Stall { after: ByteSize(10), pause: Some(Span::from_secs(2)) },
+                action: FaultAction::Stall { after: BodyPoint::Bytes(ByteSize(10)), pause: Some(Span::from_secs(2)) },
             },
             RunEvent::Interval(Interval {
                 second: 3,

@@ -8,7 +8,7 @@ mod order;
 mod scan;
 mod wilson;
 
-pub use normal::{density, upper_tail};
+pub use normal::{density, normal_quantile, upper_tail};
 pub use order::{RankInterval, quantile_ranks};
 pub use scan::{Looks, Z95, family_z};
 pub use wilson::{Bounds, wilson};

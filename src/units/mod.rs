@@ -1,9 +1,10 @@
-//! Quantities with their units: time on the run's clock, durations, bytes, shares, seeds.
+//! Quantities with their units: time on the run's clock, durations, bytes, shares, money, seeds.
 //!
 //! Nothing here knows what firedrill is for; every other module may use it.
 
 mod bytes;
 mod clock;
+mod money;
 mod offset;
 mod seed;
 mod share;
@@ -11,6 +12,7 @@ mod span;
 
 pub use bytes::{ByteSize, ParseByteSizeError};
 pub use clock::RunClock;
+pub use money::Money;
 pub use offset::Offset;
 pub use seed::Seed;
 pub use share::{ParseShareError, Share};

@@ -23,11 +23,16 @@ impl Seed {
     /// A uniform 64-bit number for `key`.
     #[must_use]
     pub fn draw(self, key: &[u64]) -> u64 {
-        let mut bytes = Vec::with_capacity(key.len() * 8);
-        for part in key {
-            bytes.extend_from_slice(&part.to_le_bytes());
+        // Nearly all keys have one to three parts; those cost no allocation.
+        let mut short = [0_u8; 32];
+        if let Some(room) = short.get_mut(..key.len() * 8) {
+            for (place, part) in room.chunks_exact_mut(8).zip(key) {
+                place.copy_from_slice(&part.to_le_bytes());
+            }
+            return xxh3_64_with_seed(room, self.0);
         }
-        xxh3_64_with_seed(&bytes, self.0)
+        let long: Vec<u8> = key.iter().flat_map(|part| part.to_le_bytes()).collect();
+        xxh3_64_with_seed(&long, self.0)
     }
 
     /// A uniform number in `[0, 1)` for `key`.
@@ -62,6 +67,15 @@ mod tests {
             let draw = seed.unit(&key);
             prop_assert!((0.0..1.0).contains(&draw));
             prop_assert_eq!(draw, seed.unit(&key));
+        }
+    }
+
+    #[test]
+    fn draws_are_the_hash_of_the_keys_bytes_whatever_its_length() {
+        let key = [1, 2, 3, 4, 5];
+        for length in 0..=key.len() {
+            let bytes: Vec<u8> = key[..length].iter().flat_map(|part: &u64| part.to_le_bytes()).collect();
+            assert_eq!(Seed(9).draw(&key[..length]), xxh3_64_with_seed(&bytes, 9), "{length}");
         }
     }
 

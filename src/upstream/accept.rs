@@ -1,30 +1,30 @@
-//! [`accept`]: the accept loop of one upstream, one task per connection.
+//! [`accept`]: the accept loop of one upstream, one task per connection, HTTP/1.1 or HTTP/2 by what the client speaks.
 
 use super::link::{Link, LinkControl};
 use super::serve::Upstream;
-use hyper::server::conn::http1;
+use super::tasks::Tasks;
+use super::tls;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_rustls::TlsAcceptor;
 
 /// How long to wait when the system has no descriptors left for another connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
-/// Accepts connections until `stop`; every connection is a task of `tasks` and ends at once on `stop` too.
-pub async fn accept(listener: TcpListener, upstream: Arc<Upstream>, tasks: TaskTracker, stop: CancellationToken) {
+/// Accepts connections until the tasks end; every connection is a task of its own.
+pub async fn accept(listener: TcpListener, upstream: Arc<Upstream>, tls: Option<TlsAcceptor>, tasks: Tasks) {
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
+            () = tasks.stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tasks.spawn(connection(stream, Arc::clone(&upstream), stop.clone()));
-            }
+            Ok((stream, _)) => tasks.spawn(connection(stream, Arc::clone(&upstream), tls.clone(), tasks.clone())),
             Err(error) if is_about_one_connection(&error) => {}
             Err(_) => tokio::time::sleep(OUT_OF_DESCRIPTORS).await,
         }
@@ -43,18 +43,48 @@ fn is_about_one_connection(error: &std::io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, upstream: Arc<Upstream>, stop: CancellationToken) {
+async fn connection(stream: TcpStream, upstream: Arc<Upstream>, tls: Option<TlsAcceptor>, tasks: Tasks) {
+    // Small answers must not wait for a full segment; a socket that cannot do it still works.
+    let _ = stream.set_nodelay(true);
     let control = Arc::new(LinkControl::default());
-    let link = Link::new(stream, Arc::clone(&control));
-    let service = service_fn(move |request| Arc::clone(&upstream).serve(request, Arc::clone(&control)));
-    let served = http1::Builder::new()
-        // Closing idle connections would race with a client's next request: a failure that nobody injected.
-        .header_read_timeout(None)
-        .serve_connection(link, service);
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => {}
-        // Its error is either our own fault or the client's leaving; both are noted where they happen.
-        _ = served => {}
+    let mut link = match tls {
+        None => Link::plain(stream, Arc::clone(&control)),
+        Some(acceptor) => match Box::pin(acceptor.accept(stream)).await {
+            Ok(stream) => Link::tls(stream, Arc::clone(&control)),
+            Err(error) => {
+                if let Some(message) = tls::explained(&error) {
+                    upstream.notes().warn_once(message);
+                }
+                return;
+            }
+        },
+    };
+    let Ok(http2) = link.speaks_http2().await else { return };
+    let own = Arc::clone(&control);
+    let service = service_fn(move |request| Arc::clone(&upstream).serve(request, Arc::clone(&own)));
+    // A connection's error is either our own fault or the client's leaving; both are noted where they happen.
+    if http2 {
+        let streams = Streams(tasks.part());
+        let _end_with_the_connection = streams.0.stop.clone().drop_guard();
+        let served = http2::Builder::new(streams).serve_connection(link, service);
+        Box::pin(control.drive(served)).await;
+        control.linger().await;
+    } else {
+        let served = http1::Builder::new()
+            // Closing idle connections would race with a client's next request: a failure that nobody injected.
+            .header_read_timeout(None)
+            .serve_connection(link, service)
+            .with_upgrades();
+        control.drive(served).await;
+    }
+}
+
+/// Runs the streams of one HTTP/2 connection as tasks, for no longer than the connection lives.
+#[derive(Clone)]
+struct Streams(Tasks);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        self.0.spawn(stream);
     }
 }

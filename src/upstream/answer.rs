@@ -1,12 +1,19 @@
 //! What passes between the server and a mock: [`Call`] in, [`Answer`] out, and [`Mock`], which every upstream is.
 
+use crate::model::fault::StreamError;
+use crate::units::Offset;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Room for the headers of most answers, and for the bodies of small ones (in bytes): growing costs more than room.
+const HEADERS: usize = 12;
+const BODY: usize = 1 << 10;
 
 /// One request, whole.
 #[derive(Debug)]
@@ -44,14 +51,31 @@ impl Call<'_> {
 }
 
 /// A row that an upstream wrote on the app's behalf.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Write {
+    /// The table's schema.
+    pub schema: String,
     /// The table.
     pub table: String,
-    /// The row's `id`.
+    /// The row's number in its table, which it keeps for good.
+    pub number: u64,
+    /// The row's primary key, as text.
     pub row: String,
-    /// A hash of the row as it was then, to tell later whether it is still the same.
-    pub digest: u64,
+    /// A hash of the row as it was; none if it is new.
+    pub before: Option<u64>,
+    /// A hash of the row as it was written, to tell later whether it is still the same; none if it was removed.
+    pub after: Option<u64>,
+    /// The number of the call at this upstream.
+    pub call: u64,
+    /// The call's method, path and query.
+    #[serde(serialize_with = "as_text")]
+    pub request: Arc<str>,
+    /// The role that it acted as.
+    pub role: &'static str,
+}
+
+fn as_text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 /// One piece of a streamed body.
@@ -80,7 +104,8 @@ pub enum AnswerBody {
     Full(Bytes),
     /// Piece by piece, made while it is sent so that an unread stream costs no memory.
     Stream(Box<dyn Iterator<Item = Piece> + Send>),
-    /// None: the connection changes its protocol (status 101).
+    /// None: the connection changes its protocol. The status is 101, `upgrade` names the protocol (`websocket` if it
+    /// is not set), and the future ends with the upstream. A client that did not ask for it gets 426.
     Upgrade(Takeover),
 }
 
@@ -109,6 +134,10 @@ pub struct Answer {
     pub tokens_in: u64,
     /// Completion tokens that the provider would bill for it.
     pub tokens_out: u64,
+    /// Of the prompt tokens, those that the provider had cached.
+    pub tokens_cached: u64,
+    /// The model that is billed for them.
+    pub model: Option<&'static str>,
     /// Rows that are written for good once this answer is out.
     pub writes: Vec<Write>,
     /// Something about the request that this mock cannot do faithfully; the reader of the run must know.
@@ -119,7 +148,7 @@ impl Answer {
     /// An answer with a text body of the given type.
     #[must_use]
     pub fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         Self {
             status,
@@ -128,6 +157,8 @@ impl Answer {
             delay: Duration::ZERO,
             tokens_in: 0,
             tokens_out: 0,
+            tokens_cached: 0,
+            model: None,
             writes: Vec::new(),
             warning: None,
         }
@@ -144,8 +175,12 @@ impl Answer {
     /// An answer with a JSON body.
     #[must_use]
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        let mut bytes = Vec::with_capacity(BODY);
         // Serialising our own values to memory cannot fail; an empty body would show it if it did.
-        Self::text(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
+        if serde_json::to_writer(&mut bytes, body).is_err() {
+            bytes.clear();
+        }
+        Self::text(status, "application/json", bytes)
     }
 
     /// The same answer with one more header; a value that is no header value is left out.
@@ -186,17 +221,38 @@ pub trait Mock: Send + Sync {
     /// The provider's error of this name; `None` if it has none of that name.
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer>;
 
+    /// The event, or events, by which this provider reports an error inside a stream that began well; `None` if it
+    /// has no error of that name, or no streams on that path.
+    fn stream_error(&self, _fault: &StreamError, _call: &Call<'_>) -> Option<Bytes> {
+        None
+    }
+
     /// The error that this provider gives with such a status.
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer;
 
     /// The answer to a body that is too large to be read.
     fn too_large(&self) -> Answer;
 
-    /// Takes note of rows whose writing was acknowledged to the app.
-    fn acknowledge(&self, _writes: Vec<Write>) {}
+    /// Takes note of rows whose writing was acknowledged to the app, at this moment of the run.
+    fn acknowledge(&self, _writes: Vec<Write>, _at: Option<Offset>) {}
+
+    /// What was planned for it and has no effect, such as limits for a model that it does not know.
+    fn ineffective(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What the mock holds, for people who look.
     fn state(&self) -> serde_json::Value {
         serde_json::Value::Null
+    }
+
+    /// The names of pages that it has under `/__firedrill/`, beside `healthz` and `state`.
+    fn pages(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The page of this name, with a whole body.
+    fn page(&self, _name: &str) -> Option<Answer> {
+        None
     }
 }

@@ -1,37 +1,55 @@
 //! The environment that points an app at its upstreams, by the names that the official clients and HolisticOS read.
 
+use super::supabase::ProjectKeys;
+use crate::model::secret::Secret;
+use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::units::Seed;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 
-/// The OpenAI key given to the app; the mock takes any.
+/// The OpenAI key given to the app where none is planned: then the mock takes any.
 const OPENAI_KEY: &str = "sk-firedrill-0000000000000000000000000000";
 
 /// The base URL of an upstream as its clients want it.
-pub fn url(kind: &UpstreamKind, address: SocketAddr) -> String {
-    match kind {
-        UpstreamKind::Openai(_) => format!("http://{address}/v1"),
-        UpstreamKind::Supabase(_) | UpstreamKind::Stub { .. } => format!("http://{address}"),
+pub fn url(plan: &UpstreamPlan, address: SocketAddr) -> String {
+    let scheme = if plan.tls { "https" } else { "http" };
+    match &plan.kind {
+        UpstreamKind::Openai(_) => format!("{scheme}://{address}/v1"),
+        UpstreamKind::Supabase(_) | UpstreamKind::Stub { .. } => format!("{scheme}://{address}"),
     }
 }
 
-/// The variables for one upstream.
-pub fn variables(plan: &UpstreamPlan, address: SocketAddr) -> BTreeMap<String, String> {
-    let url = url(&plan.kind, address);
-    let pairs: Vec<(String, String)> = match &plan.kind {
-        UpstreamKind::Openai(_) => {
-            vec![("OPENAI_BASE_URL".into(), url), ("OPENAI_API_KEY".into(), OPENAI_KEY.into())]
+/// The variables that make an app trust the CA whose certificate is in this file (an absolute path), for OpenSSL and
+/// what builds on it (`SSL_CERT_FILE`; also Go, and rustls with the system's roots), Python's requests, curl, and
+/// Node.js. All but Node's replace the certificates that the app trusts otherwise: over TLS it then reaches our
+/// upstreams and nothing else.
+#[must_use]
+pub fn trust(ca: &Path) -> BTreeMap<String, String> {
+    let names = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
+    names.into_iter().map(|name| (name.to_owned(), ca.display().to_string())).collect()
+}
+
+/// The variables for one upstream; the seed is the one that the upstream itself draws from.
+pub fn variables(plan: &UpstreamPlan, address: SocketAddr, seed: Seed) -> BTreeMap<String, String> {
+    let url = url(plan, address);
+    let mut pairs: Vec<(String, String)> = match &plan.kind {
+        UpstreamKind::Openai(openai) => {
+            let key = openai.keys.first().map_or(OPENAI_KEY, Secret::expose);
+            vec![("OPENAI_BASE_URL".into(), url.clone()), ("OPENAI_API_KEY".into(), key.into())]
         }
-        UpstreamKind::Supabase(_) => {
-            let (anon, service) = (supabase_key("anon"), supabase_key("service_role"));
+        UpstreamKind::Supabase(supabase) => {
+            let keys = ProjectKeys::new(&supabase.keys, seed);
             vec![
-                ("SUPABASE_URL".into(), url),
-                ("SUPABASE_KEY".into(), anon.clone()),
-                ("SUPABASE_ANON_KEY".into(), anon),
-                ("SUPABASE_SERVICE_KEY".into(), service.clone()),
-                ("SUPABASE_SERVICE_ROLE_KEY".into(), service),
+                ("SUPABASE_URL".into(), url.clone()),
+                ("SUPABASE_KEY".into(), keys.anon.clone()),
+                ("SUPABASE_ANON_KEY".into(), keys.anon),
+                ("SUPABASE_SERVICE_KEY".into(), keys.service.clone()),
+                ("SUPABASE_SERVICE_ROLE_KEY".into(), keys.service),
+                ("SUPABASE_PUBLISHABLE_KEY".into(), keys.publishable),
+                ("SUPABASE_SECRET_KEY".into(), keys.secret),
+                ("SUPABASE_JWT_SECRET".into(), keys.jwt_secret),
             ]
         }
         UpstreamKind::Stub { .. } => {
@@ -48,16 +66,9 @@ pub fn variables(plan: &UpstreamPlan, address: SocketAddr) -> BTreeMap<String, S
             names.into_iter().map(|name| (name, url.clone())).collect()
         }
     };
+    if matches!(plan.source, SourcePlan::PassThrough { .. }) {
+        // The real service takes no key of ours: the app keeps its own.
+        pairs.retain(|(_, value)| *value == url);
+    }
     pairs.into_iter().collect()
-}
-
-/// A key of the form that Supabase's clients insist on: a JWT with a role. The mock checks no signature.
-fn supabase_key(role: &str) -> String {
-    let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
-    let header = part(serde_json::json!({"alg": "HS256", "typ": "JWT"}));
-    // From 2025 to 2045, as issued keys are: long-lived.
-    let claims = serde_json::json!({
-        "iss": "supabase", "ref": "firedrill", "role": role, "iat": 1_735_689_600_u64, "exp": 2_366_841_600_u64,
-    });
-    format!("{header}.{}.{}", part(claims), URL_SAFE_NO_PAD.encode([0_u8; 32]))
 }

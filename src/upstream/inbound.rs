@@ -2,9 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -54,33 +54,70 @@ impl Inbound {
     }
 
     /// Reads a body to its end.
+    ///
+    /// # Errors
+    /// When the body is too large or does not come whole. A refused body is read and thrown away, so that the client
+    /// gets to read the refusal and the connection stays usable; unless the client asked before sending it
+    /// (`Expect: 100-continue`): it learns at once, and hyper closes the connection.
     pub async fn read(&self, headers: &HeaderMap, mut body: Incoming) -> Result<Held, InboundError> {
-        let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-        let undeclared = declared.is_none() && !hyper::body::Body::is_end_stream(&body);
-        // A body of unknown length gets the most that it may need at once: taking room bit by bit could deadlock.
-        let expected = if undeclared { BODY_LIMIT } else { declared.unwrap_or(0) };
-        if expected > BODY_LIMIT {
-            return Err(drain(body).await);
+        if body.is_end_stream() {
+            return Ok(Held { bytes: Bytes::new(), _room: None });
         }
-        let room = if expected > SMALL {
-            let mib = u32::try_from(expected.div_ceil(1 << 20)).unwrap_or(u32::MAX);
-            Some(Arc::clone(&self.room).acquire_many_owned(mib).await.map_err(|_| InboundError::Broken)?)
-        } else {
-            None
+        let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+        if declared.is_some_and(|declared| declared > BODY_LIMIT) {
+            return Err(if headers.contains_key(EXPECT) { InboundError::TooLarge } else { drain(body).await });
+        }
+        let mut room = match declared {
+            Some(declared) if declared > SMALL => Some(self.take_room(declared).await?),
+            _ => None,
+        };
+        let first = match next(&mut body).await? {
+            // Almost every body comes in one piece, which needs no copy.
+            Some(first) if body.is_end_stream() => return Ok(Held { bytes: first, _room: room }),
+            Some(first) => first,
+            None => return Ok(Held { bytes: Bytes::new(), _room: room }),
         };
         // What is declared may never come: memory is taken as it does.
-        let mut bytes = BytesMut::with_capacity(usize::try_from(declared.unwrap_or(0).min(64 << 10)).unwrap_or(0));
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| InboundError::Broken)?;
-            let Ok(data) = frame.into_data() else { continue };
-            if (bytes.len() + data.len()) as u64 > BODY_LIMIT {
-                drop(bytes);
+        let expected = usize::try_from(declared.unwrap_or(0)).unwrap_or(0).min(64 << 10);
+        let mut bytes = BytesMut::with_capacity(expected.max(first.len()));
+        bytes.extend_from_slice(&first);
+        drop(first);
+        while let Some(data) = next(&mut body).await? {
+            let length = (bytes.len() + data.len()) as u64;
+            if length > BODY_LIMIT {
+                drop((bytes, room));
                 return Err(drain(body).await);
+            }
+            if length > SMALL && room.is_none() {
+                // A body of unknown length gets the most that it may need at once: bit by bit could deadlock.
+                room = Some(self.take_room(BODY_LIMIT).await?);
             }
             bytes.extend_from_slice(&data);
         }
         Ok(Held { bytes: bytes.freeze(), _room: room })
     }
+
+    /// Waits for room for so many bytes.
+    async fn take_room(&self, bytes: u64) -> Result<OwnedSemaphorePermit, InboundError> {
+        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        Arc::clone(&self.room).acquire_many_owned(mib).await.map_err(|_| InboundError::Broken)
+    }
+}
+
+/// The next bytes of a body.
+async fn next(body: &mut Incoming) -> Result<Option<Bytes>, InboundError> {
+    while !body.is_end_stream() {
+        match body.frame().await {
+            None => break,
+            Some(Err(_)) => return Err(InboundError::Broken),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Reads the rest of a body that is refused, keeping nothing.

@@ -1,100 +1,244 @@
-//! [`Link`]: the socket of one connection, with the two things that HTTP hides and faults need: closing with a
-//! reset, and knowing when everything written so far has left for the kernel.
+//! [`Link`]: the socket of one connection, plain or TLS, with what HTTP hides and faults need: ending the connection
+//! once everything written so far has left for the kernel, in good order or with a reset.
 
+use bytes::{Buf, Bytes, BytesMut};
 use futures_util::task::AtomicWaker;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
-/// What the requests of a connection may ask of its socket.
+/// What an HTTP/2 client sends first (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How much is read at first: the whole head of most requests, so that looking at it costs no further read.
+const FIRST_READ: usize = 4 << 10;
+
+/// How long a client may take to close its side of a connection that we have closed.
+const LINGER: Duration = Duration::from_secs(2);
+
+const OPEN: u8 = 0;
+const CLOSING: u8 = 1;
+const RESETTING: u8 = 2;
+
+/// What the requests of a connection may ask of it.
 #[derive(Debug, Default)]
 pub struct LinkControl {
-    reset: AtomicBool,
-    flushes: AtomicU64,
-    waiter: AtomicWaker,
+    ending: AtomicU8,
+    /// Whether something was written that is not with the kernel yet.
+    unsent: AtomicBool,
+    connection: AtomicWaker,
+    /// The socket of a connection that was closed, until it is taken by [`Self::linger`].
+    left: Mutex<Option<TcpStream>>,
 }
 
 impl LinkControl {
-    /// Makes the connection end with a reset (RST) instead of an orderly close (FIN), once it is dropped.
-    pub fn reset_on_close(&self) {
-        self.reset.store(true, Ordering::Release);
+    /// Ends the connection in good order (FIN) once everything is sent that was given to it before.
+    pub fn close(&self) {
+        // A reset that is asked for by another request of the same connection stays one.
+        let _ = self.ending.compare_exchange(OPEN, CLOSING, Ordering::AcqRel, Ordering::Acquire);
+        self.connection.wake();
     }
 
-    /// A mark to wait behind with [`Self::poll_flushed`].
-    pub fn mark(&self) -> u64 {
-        self.flushes.load(Ordering::Acquire)
+    /// Ends the connection with a reset (RST). What the client has not taken yet may be lost.
+    pub fn reset(&self) {
+        self.ending.store(RESETTING, Ordering::Release);
+        self.connection.wake();
     }
 
-    /// Ready once everything that was written before `mark` was taken is with the kernel.
-    pub fn poll_flushed(&self, mark: u64, cx: &mut Context<'_>) -> Poll<()> {
-        self.waiter.register(cx.waker());
-        if self.flushes.load(Ordering::Acquire) > mark { Poll::Ready(()) } else { Poll::Pending }
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire) != OPEN
     }
 
-    fn flushed(&self) {
-        self.flushes.fetch_add(1, Ordering::AcqRel);
-        self.waiter.wake();
+    fn is_resetting(&self) -> bool {
+        self.ending.load(Ordering::Acquire) == RESETTING
     }
+
+    /// After the connection is gone: if it was closed through this control, waits for the client to close its side.
+    ///
+    /// A socket that is dropped while something from the client lies unread in it is reset by the system, which takes
+    /// what was let through with it. An HTTP/2 client sends at any time (window updates).
+    pub async fn linger(&self) {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut stream) = left else { return };
+        let until_closed = async {
+            if stream.shutdown().await.is_ok() {
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
+            }
+        };
+        // Whoever does not close its side by then will not.
+        let _ = tokio::time::timeout(LINGER, until_closed).await;
+    }
+
+    /// Drives a connection until it ends by itself or is ended through this control.
+    pub async fn drive(&self, connection: impl Future) {
+        let mut connection = pin!(connection);
+        std::future::poll_fn(|cx| {
+            self.connection.register(cx.waker());
+            // Asked before the turn, so that what HTTP/2 streams handed over before asking goes out in this turn.
+            let ending = self.is_ending();
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if ending && !self.unsent.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+enum Socket {
+    Plain(TokioIo<TcpStream>),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+    /// Taken out at the very end.
+    Gone,
 }
 
 /// The socket of one connection, for hyper.
 pub struct Link {
-    io: TokioIo<TcpStream>,
+    socket: Socket,
+    /// What was read ahead, to be read again.
+    ahead: Bytes,
     control: Arc<LinkControl>,
 }
 
 impl Link {
     /// Takes over an accepted socket.
-    pub fn new(stream: TcpStream, control: Arc<LinkControl>) -> Self {
-        // Small answers must not wait for a full segment; a socket that cannot do it still works.
-        let _ = stream.set_nodelay(true);
-        Self { io: TokioIo::new(stream), control }
+    pub fn plain(stream: TcpStream, control: Arc<LinkControl>) -> Self {
+        Self { socket: Socket::Plain(TokioIo::new(stream)), ahead: Bytes::new(), control }
+    }
+
+    /// Takes over a socket whose TLS handshake is done.
+    pub fn tls(stream: TlsStream<TcpStream>, control: Arc<LinkControl>) -> Self {
+        Self { socket: Socket::Tls(Box::new(TokioIo::new(stream))), ahead: Bytes::new(), control }
+    }
+
+    /// Whether the client speaks HTTP/2: by what TLS agreed on, or by its first bytes ("prior knowledge"). Waits for
+    /// those, without an end.
+    ///
+    /// # Errors
+    /// When nothing more can be read.
+    pub async fn speaks_http2(&mut self) -> io::Result<bool> {
+        if let Socket::Tls(stream) = &self.socket
+            && let Some(agreed) = stream.inner().get_ref().1.alpn_protocol()
+        {
+            return Ok(agreed == b"h2");
+        }
+        let mut seen = BytesMut::with_capacity(FIRST_READ);
+        let speaks = loop {
+            let read = match &mut self.socket {
+                Socket::Plain(stream) => stream.inner_mut().read_buf(&mut seen).await?,
+                Socket::Tls(stream) => stream.inner_mut().read_buf(&mut seen).await?,
+                Socket::Gone => 0,
+            };
+            let start = &seen[..seen.len().min(PREFACE.len())];
+            if read == 0 || !PREFACE.starts_with(start) {
+                break false;
+            }
+            if start.len() == PREFACE.len() {
+                break true;
+            }
+        };
+        self.ahead = seen.freeze();
+        Ok(speaks)
+    }
+
+    /// Notes that something was given to the socket; until it is flushed, it may not be with the kernel.
+    fn wrote<T>(&self, written: Poll<T>) -> Poll<T> {
+        self.control.unsent.store(true, Ordering::Relaxed);
+        written
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if self.control.reset.load(Ordering::Acquire) {
+        if !self.control.is_ending() {
+            return;
+        }
+        let stream = match std::mem::replace(&mut self.socket, Socket::Gone) {
+            Socket::Plain(stream) => stream.into_inner(),
+            Socket::Tls(stream) => stream.into_inner().into_inner().0,
+            Socket::Gone => return,
+        };
+        if self.control.is_resetting() {
             // With a linger time of zero, closing sends RST and discards what was not sent.
-            let _ = self.io.inner().set_zero_linger();
+            let _ = stream.set_zero_linger();
+        } else {
+            *self.control.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
         }
     }
 }
 
+/// What is left to do on a socket that was taken out: nothing.
+fn gone<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+}
+
 impl Read for Link {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.ahead.is_empty() {
+            let length = this.ahead.len().min(buf.remaining());
+            buf.put_slice(&this.ahead[..length]);
+            this.ahead.advance(length);
+            if this.ahead.is_empty() {
+                this.ahead = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        match &mut this.socket {
+            Socket::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Socket::Gone => gone(),
+        }
     }
 }
 
 impl Write for Link {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let written = match &mut self.socket {
+            Socket::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+            Socket::Gone => gone(),
+        };
+        self.wrote(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper flushes its socket only after it has written out its own buffer.
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        let flushed = match &mut self.socket {
+            Socket::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Socket::Gone => gone(),
+        };
         if matches!(flushed, Poll::Ready(Ok(()))) {
-            self.control.flushed();
+            self.control.unsent.store(false, Ordering::Relaxed);
         }
         flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.control.reset.load(Ordering::Acquire) {
+        if self.control.is_resetting() {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        match &mut self.socket {
+            Socket::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Socket::Gone => gone(),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        match &self.socket {
+            Socket::Plain(stream) => stream.is_write_vectored(),
+            Socket::Tls(stream) => stream.is_write_vectored(),
+            Socket::Gone => false,
+        }
     }
 
     fn poll_write_vectored(
@@ -102,6 +246,11 @@ impl Write for Link {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        let written = match &mut self.socket {
+            Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
+            Socket::Gone => gone(),
+        };
+        self.wrote(written)
     }
 }

@@ -1,26 +1,41 @@
 //! What the app talks to: OpenAI and Supabase mocks and stubs, with faults, on an accept loop of our own.
 //!
-//! `upstreams` starts and ends everything; `accept` takes connections over `link`; `serve` takes one request from
-//! its head (`inbound` reads its body) to its `reply`, carrying out what `fault` decided and noting it in `tally`.
+//! `upstreams` starts and ends everything; `accept` takes connections over `link` (plain, or with a certificate of
+//! `tls`); `serve` takes one request from its head (`inbound` reads its body) to its `reply` (which `encoding`
+//! compresses), carrying out what `fault` decided (`passage`) and noting it (`notes`, `tally`). `pages` are
+//! firedrill's own. All connections are `tasks` that end together.
 //! What is answered comes from a mock: `openai/`, `supabase/` or `stub`, which only turn a `Call` into an `Answer`
-//! (`answer`) and know their provider's errors (`catalogue`). `environment` points an app at all this.
+//! (`answer`) and know their provider's errors (`catalogue`); or from a real service (`passthrough`), or from what was
+//! recorded of one (`recording`). `environment` points an app at all this.
 
 mod accept;
 mod answer;
 mod catalogue;
 mod control;
+mod encoding;
 mod environment;
 mod inbound;
 mod link;
+mod notes;
 mod openai;
+mod pages;
+mod passage;
+mod passthrough;
+mod recording;
 mod reply;
 mod serve;
 mod stub;
 mod supabase;
 mod tally;
+mod tasks;
 mod tcp;
+mod tls;
 mod upstreams;
+#[cfg(test)]
+mod wire_tests;
 
 pub use control::{Control, ControlError, ControlPlan};
+pub use environment::trust;
+pub use openai::check_template;
 pub use tcp::{Hit, TcpProxy, TcpProxyError, TcpProxyPlan};
 pub use upstreams::{UpstreamError, Upstreams, known_errors};

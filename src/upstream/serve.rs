@@ -1,42 +1,40 @@
 //! [`Upstream`]: one request from its head to its answer, with the faults that were decided for it.
 
-use super::answer::{Answer, AnswerBody, Call, Mock, Write};
+use super::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
+use super::encoding;
 use super::inbound::{Inbound, InboundError};
 use super::link::LinkControl;
-use super::reply::{BodyFault, BodyFaultKind, Ending, ReplyBody, Severed};
-use super::tally::Tally;
+use super::notes::{Billed, Notes};
+use super::pages;
+use super::passage::{Passage, Sorted};
+use super::passthrough::{PassThrough, Remote};
+use super::reply::{BodyFault, BodyFaultKind, Busy, Ending, ReplyBody, Severed};
+use super::tasks::Tasks;
 use crate::fault::{Engine, FaultQuery};
-use crate::model::event::{EventSink, RunEvent};
-use crate::model::fault::{Abort, FaultAction, FaultDecision};
+use crate::model::event::EventSink;
+use crate::model::fault::{Abort, BodyPoint, FaultAction, FaultDecision};
 use crate::units::RunClock;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-
-/// Paths under this prefix are firedrill's own and never collide with a provider's.
-const OWN_PREFIX: &str = "/__firedrill/";
-/// How much of a request's path is kept in events.
-const PATH_KEPT: usize = 200;
-/// How many different warnings one upstream gives; each is given once.
-const WARNINGS_KEPT: usize = 64;
 
 /// One upstream at work.
 pub struct Upstream {
-    name: String,
     mock: Box<dyn Mock>,
+    /// The real service, if requests are passed through to it.
+    remote: Option<PassThrough>,
+    notes: Arc<Notes>,
     engine: Arc<Engine>,
-    tally: Tally,
-    events: EventSink,
-    clock: Arc<OnceLock<RunClock>>,
     inbound: Arc<Inbound>,
+    tasks: Tasks,
     numbers: AtomicU64,
-    in_flight: AtomicU64,
-    warned: Mutex<BTreeSet<String>>,
+    in_flight: Arc<AtomicU64>,
 }
 
 /// What all upstreams of a run share.
@@ -50,37 +48,50 @@ pub struct Shared {
     pub clock: Arc<OnceLock<RunClock>>,
     /// Reads request bodies within the memory that is set aside for them.
     pub inbound: Arc<Inbound>,
+    /// Where connections that left HTTP go on.
+    pub tasks: Tasks,
 }
 
-/// A request under way, with what is needed to note how it went.
-struct Passage {
-    upstream: Arc<Upstream>,
+/// A request whose answer is being made.
+struct Asked {
+    method: Method,
     /// The run's clock; `None` for a request that came before the run began, which is not counted.
     clock: Option<RunClock>,
-    request: String,
-    hit: AtomicBool,
+    control: Arc<LinkControl>,
+    busy: Option<Busy>,
+    upgrade: Option<OnUpgrade>,
 }
 
 impl Upstream {
-    /// An upstream of this name and index in the plan.
-    pub fn new(name: String, index: u16, mock: Box<dyn Mock>, shared: Shared) -> Self {
-        Self {
-            tally: Tally::new(index, shared.events.clone()),
-            name,
+    /// An upstream that notes what happens to it here, answers by a mock, or by a real service where there is one.
+    pub fn new(notes: Arc<Notes>, mock: Box<dyn Mock>, remote: Option<PassThrough>, shared: Shared) -> Self {
+        let ineffective = mock.ineffective();
+        let upstream = Self {
             mock,
+            remote,
+            notes,
             engine: shared.engine,
-            events: shared.events,
-            clock: shared.clock,
             inbound: shared.inbound,
+            tasks: shared.tasks,
             numbers: AtomicU64::new(0),
-            in_flight: AtomicU64::new(0),
-            warned: Mutex::new(BTreeSet::new()),
+            in_flight: Arc::default(),
+        };
+        for what in ineffective {
+            upstream.notes.warn_once(&what);
+        }
+        upstream
+    }
+
+    /// Writes what was recorded, and records no more.
+    pub fn finish_recording(&self) {
+        if let Some(recorder) = self.remote.as_ref().and_then(PassThrough::recorder) {
+            recorder.finish();
         }
     }
 
-    /// What it has counted.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    /// What it has noted.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// Serves one request; an error closes the connection.
@@ -89,42 +100,47 @@ impl Upstream {
         request: Request<Incoming>,
         control: Arc<LinkControl>,
     ) -> Result<Response<ReplyBody>, Severed> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let path = head.uri.path();
-        if let Some(own) = path.strip_prefix(OWN_PREFIX) {
-            return Ok(self.own_page(own, control));
+        if let Some(page) = pages::page(path) {
+            let (status, headers, body) = pages::answer(self.notes.upstream(), &*self.mock, &head.method, page);
+            return Ok(response(status, headers, whole(&head.method, body, control)));
         }
-        let clock = self.clock.get().copied();
-        let query = FaultQuery { upstream: &self.name, method: head.method.as_str(), path, headers: &head.headers };
-        // Decided when the request comes, not when its body has: the number of a request is its place of arrival.
-        let decisions = clock.map(|clock| self.engine.decide(clock.now(), &query)).unwrap_or_default();
+        let clock = self.notes.clock();
+        let mut decisions = Vec::new();
         if let Some(clock) = &clock {
-            let retry = is_retry(&head.headers);
-            self.tally.note(clock, |second| {
-                second.calls += 1;
-                second.retries += u64::from(retry);
-            });
+            let query = FaultQuery {
+                upstream: self.notes.upstream(),
+                method: head.method.as_str(),
+                path,
+                service: self.mock.service(path),
+                headers: &head.headers,
+            };
+            // Decided when the request comes, not when its body has: a request's number is its place of arrival.
+            decisions = self.engine.decide(clock.now(), &query);
+            self.notes.called(clock, is_retry(&head.headers));
         }
-        let passage = Arc::new(Passage {
-            request: format!("{} {}", head.method, path.get(..PATH_KEPT).unwrap_or(path)),
-            upstream: Arc::clone(&self),
-            clock,
-            hit: AtomicBool::new(false),
-        });
-
+        let mut asked =
+            Asked { method: head.method, clock, control, busy: None, upgrade: head.extensions.remove::<OnUpgrade>() };
+        if let Some(remote) = &self.remote
+            && !decisions.iter().any(|decision| is_terminal(&decision.action))
+        {
+            head.method = asked.method.clone();
+            asked.busy = Some(Busy::new(&self.in_flight));
+            return Ok(Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await);
+        }
         let body = match self.inbound.read(&head.headers, body).await {
             Ok(body) => body,
             Err(InboundError::TooLarge) => {
-                let answer = self.mock.too_large();
-                return Ok(passage.reply(answer, Vec::new(), &head.method, control));
+                let refusal = self.mock.too_large();
+                return Ok(self.reply(asked, refusal, Vec::new()));
             }
             Err(InboundError::Broken) => return Err(Severed::ByClient),
         };
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let busy = Busy::new(&self.in_flight);
         let call = Call {
-            number,
-            method: &head.method,
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            method: &asked.method,
             path,
             query: head.uri.query().unwrap_or(""),
             headers: &head.headers,
@@ -132,56 +148,133 @@ impl Upstream {
             in_flight: busy.now,
         };
 
-        let Sorted { delay, body_faults, terminal } = passage.sort(decisions);
-        let (answer, wait) = match terminal {
+        let Sorted { delay, body: body_faults, terminal } = match clock {
+            Some(clock) if !decisions.is_empty() => {
+                let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
+                passage.sort(decisions, |fault| {
+                    let event = self.mock.stream_error(fault, &call);
+                    if event.is_none() {
+                        self.notes
+                            .warn_once(&format!("no error `{}` inside a stream is known for {path}", fault.error));
+                    }
+                    event
+                })
+            }
+            _ => Sorted::default(),
+        };
+        let answer = match terminal {
             // The upstream does its work at once and answers late, as a real one that is slow to answer: a client
             // that gives up meanwhile has still written its row.
-            None => {
-                let answer = self.mock.answer(&call);
-                let wait = delay + answer.delay;
-                (answer, wait)
-            }
-            Some(FaultAction::Abort(abort)) => (self.aborted(&abort, &call), delay),
+            None => match encoding::refused(&call) {
+                None => self.mock.answer(&call),
+                Some(coding) => self.unsupported(coding, &call),
+            },
+            Some(FaultAction::Abort(abort)) => self.aborted(&abort, &call),
             Some(FaultAction::Hang(after)) => {
                 drop(body);
                 wait_for(delay).await;
-                passage.ended_without_answer();
-                match after {
-                    Some(after) => tokio::time::sleep(after.get()).await,
-                    None => std::future::pending().await,
+                self.notes.unanswered(clock);
+                if let Some(after) = after {
+                    tokio::time::sleep(after.get()).await;
+                    asked.control.close();
                 }
-                return Err(Severed::ByFault);
+                return std::future::pending().await;
             }
             Some(_) => {
                 drop(body);
                 wait_for(delay).await;
-                passage.ended_without_answer();
-                control.reset_on_close();
-                return Err(Severed::ByFault);
+                self.notes.unanswered(clock);
+                asked.control.reset();
+                return std::future::pending().await;
             }
         };
+        let answer = match answer.body {
+            AnswerBody::Upgrade(_) if asked.upgrade.is_none() => self.not_upgradable(&call),
+            _ => answer,
+        };
         drop(body);
-        wait_for(wait).await;
         if let Some(warning) = &answer.warning {
-            self.warn_once(warning);
+            self.notes.warn_once(warning);
         }
-        Ok(passage.reply(answer, body_faults, &head.method, control))
+        let answer = encoding::encoded(answer, &head.headers).await;
+        wait_for(delay + answer.delay).await;
+        asked.busy = Some(busy);
+        Ok(self.reply(asked, answer, body_faults))
     }
 
-    /// firedrill's own pages, which are never counted and never hit.
-    fn own_page(&self, page: &str, control: Arc<LinkControl>) -> Response<ReplyBody> {
-        let answer = match page {
-            "healthz" => Answer::json(StatusCode::OK, &serde_json::json!({"status": "ok", "upstream": self.name})),
-            "state" => Answer::json(StatusCode::OK, &self.mock.state()),
-            _ => Answer::json(StatusCode::NOT_FOUND, &serde_json::json!({"error": "no such page of firedrill"})),
+    /// The answer of the real service, with the faults that leave one.
+    async fn pass_through(
+        self: Arc<Self>,
+        remote: &PassThrough,
+        mut asked: Asked,
+        head: http::request::Parts,
+        body: Incoming,
+        decisions: Vec<FaultDecision>,
+    ) -> Response<ReplyBody> {
+        let path = head.uri.path();
+        let call = Call {
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            method: &head.method,
+            path,
+            query: head.uri.query().unwrap_or(""),
+            headers: &head.headers,
+            body: &[],
+            in_flight: asked.busy.as_ref().map_or(1, |busy| busy.now),
         };
-        let mut response = Response::new(match answer.body {
-            AnswerBody::Full(body) => ReplyBody::plain(body, control),
-            AnswerBody::Stream(_) | AnswerBody::Upgrade(_) => ReplyBody::plain(Bytes::new(), control),
-        });
-        *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers;
-        response
+        let sorted = match asked.clock {
+            Some(clock) if !decisions.is_empty() => {
+                let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
+                passage.sort(decisions, |fault| self.mock.stream_error(fault, &call))
+            }
+            _ => Sorted::default(),
+        };
+        let answered = remote.forward(&head, body).await;
+        wait_for(sorted.delay).await;
+        let Remote { head: answer, body, upgrade } = match answered {
+            Ok(remote) => remote,
+            Err(why) => {
+                self.notes.warn_once(&format!("{} could not be reached; answered 502: {why}", remote.address()));
+                let body = serde_json::json!({"error": {"type": "firedrill_pass_through",
+                    "message": format!("firedrill could not reach {}: {why}", remote.address())}});
+                let refusal = Answer::json(StatusCode::BAD_GATEWAY, &body).with("x-firedrill", "unreachable");
+                return self.reply(asked, refusal, Vec::new());
+            }
+        };
+        let (parts, ()) = answer.into_parts();
+        let (status, mut headers) = (parts.status, parts.headers);
+        if let (Some(theirs), Some(ours)) = (upgrade, asked.upgrade.take()) {
+            self.answered(asked.clock, status, Billed::default(), Vec::new());
+            self.tasks.spawn(async move {
+                if let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) {
+                    let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
+                    // How it ends is between the two of them.
+                    let _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await;
+                }
+            });
+            return response(status, headers, ReplyBody::plain(Bytes::new(), asked.control, None));
+        }
+        let Asked { method, clock, control, busy, upgrade: _ } = asked;
+        if method == Method::HEAD || body.is_empty() {
+            let mut body = body;
+            body.finish();
+            self.answered(clock, status, Billed::default(), Vec::new());
+            return response(status, headers, ReplyBody::plain(Bytes::new(), control, busy));
+        }
+        if sorted.body.iter().any(|fault| matches!(fault.kind, BodyFaultKind::Truncate | BodyFaultKind::Replace(_))) {
+            // It may end in good order before its declared length.
+            headers.remove(CONTENT_LENGTH);
+        }
+        let address = remote.address().to_owned();
+        let tokens = body.tokens();
+        let on_end = move |ending| match ending {
+            Ending::Whole => self.answered(clock, status, tokens.get().into(), Vec::new()),
+            Ending::Broken => self.notes.unanswered(clock),
+            Ending::Lost => {
+                self.notes.warn_once(&format!("{address} broke an answer off"));
+                self.notes.unanswered(clock);
+            }
+        };
+        response(status, headers, ReplyBody::remote(body, sorted.body, control, busy, Box::new(on_end)))
     }
 
     /// The error that an abort asks for: the provider's own, with what the rule says on top.
@@ -191,7 +284,10 @@ impl Upstream {
         let mut answer = match named {
             Some((_, Some(answer))) => answer,
             Some((name, None)) => {
-                self.warn_once(&format!("the error `{name}` is unknown to upstream `{}`; answered 500", self.name));
+                self.notes.warn_once(&format!(
+                    "the error `{name}` is unknown to upstream `{}`; answered 500",
+                    self.notes.upstream()
+                ));
                 self.mock.error_of_status(StatusCode::INTERNAL_SERVER_ERROR, call)
             }
             None => self.mock.error_of_status(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), call),
@@ -205,150 +301,149 @@ impl Upstream {
             answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
             answer.body = AnswerBody::Full(Bytes::from(body.clone()));
         }
+        for name in &abort.omit {
+            answer.headers.remove(name.as_str());
+        }
         for (name, value) in &abort.headers {
             match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
                 (Ok(name), Ok(value)) if name != CONTENT_LENGTH && name != TRANSFER_ENCODING => {
                     answer.headers.insert(name, value);
                 }
-                _ => self.warn_once(&format!("the header `{name}` of an abort cannot be set and was left out")),
+                _ => self.notes.warn_once(&format!("the header `{name}` of an abort cannot be set and was left out")),
             }
         }
         answer
     }
 
-    fn warn_once(&self, message: &str) {
-        let at = self.clock.get().map(RunClock::now).unwrap_or_default();
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.len() < WARNINGS_KEPT && warned.insert(message.to_owned()) {
-            let message = format!("upstream `{}`: {message}", self.name);
-            self.events.emit(RunEvent::Warning { at, message });
-        }
-    }
-}
-
-/// Counts a request as under way for as long as it lives.
-struct Busy<'a> {
-    counter: &'a AtomicU64,
-    /// How many are under way, this one included.
-    now: u64,
-}
-
-impl<'a> Busy<'a> {
-    fn new(counter: &'a AtomicU64) -> Self {
-        Self { counter, now: counter.fetch_add(1, Ordering::Relaxed) + 1 }
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.counter.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Decisions by what they act on.
-struct Sorted {
-    delay: Duration,
-    body_faults: Vec<BodyFault>,
-    terminal: Option<FaultAction>,
-}
-
-impl Passage {
-    /// Sorts decisions by what they act on. Those that happen whatever the answer is are noted as fired.
-    fn sort(self: &Arc<Self>, decisions: Vec<FaultDecision>) -> Sorted {
-        let mut sorted = Sorted { delay: Duration::ZERO, body_faults: Vec::new(), terminal: None };
-        for decision in decisions {
-            let (after, kind) = match &decision.action {
-                FaultAction::Delay(delay) => {
-                    sorted.delay += delay.get();
-                    self.fired(decision);
-                    continue;
-                }
-                FaultAction::Abort(_) | FaultAction::Reset | FaultAction::Hang(_) => {
-                    sorted.terminal = Some(decision.action.clone());
-                    self.fired(decision);
-                    continue;
-                }
-                FaultAction::Cut(bytes) => (bytes.get(), BodyFaultKind::Cut),
-                FaultAction::Stall { after, pause } => {
-                    (after.get(), BodyFaultKind::Stall(pause.map(|pause| pause.get())))
-                }
-            };
-            let passage = Arc::clone(self);
-            sorted.body_faults.push(BodyFault { after, kind, on_fire: Box::new(move || passage.fired(decision)) });
-        }
-        sorted
+    /// The refusal of a body in a coding that no official client sends (RFC 9110 §15.5.16).
+    fn unsupported(&self, coding: &str, call: &Call<'_>) -> Answer {
+        let warning =
+            format!("request bodies in the coding `{coding:.40}` are refused; what the real one does is unknown");
+        self.mock
+            .error_of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, call)
+            .with("accept-encoding", "identity")
+            .warned(Some(warning))
     }
 
-    /// Notes that a fault has hit this request.
-    fn fired(&self, decision: FaultDecision) {
-        let Some(clock) = &self.clock else { return };
-        if !self.hit.swap(true, Ordering::Relaxed) {
-            self.upstream.tally.note(clock, |second| second.faulted += 1);
-        }
-        self.upstream.events.emit(RunEvent::FaultFired {
-            at: clock.now(),
-            rule: decision.rule,
-            n: decision.n,
-            upstream: self.upstream.name.clone(),
-            request: self.request.clone(),
-            action: decision.action,
-        });
-    }
-
-    /// Notes that the connection fails without a (whole) answer.
-    fn ended_without_answer(&self) {
-        if let Some(clock) = &self.clock {
-            self.upstream.tally.note(clock, |second| *second.statuses.entry(0).or_default() += 1);
-        }
+    /// The answer to a request for what only a changed protocol gives, by a client that did not ask for the change.
+    fn not_upgradable(&self, call: &Call<'_>) -> Answer {
+        self.mock.error_of_status(StatusCode::UPGRADE_REQUIRED, call).with("upgrade", "websocket")
     }
 
     /// Notes that an answer is out.
-    fn answered(&self, status: StatusCode, tokens_in: u64, tokens_out: u64, writes: Vec<Write>) {
-        if let Some(clock) = &self.clock {
-            self.upstream.tally.note(clock, |second| {
-                *second.statuses.entry(status.as_u16()).or_default() += 1;
-                second.tokens_in += tokens_in;
-                second.tokens_out += tokens_out;
-                second.writes += writes.len() as u64;
-            });
-        }
+    fn answered(&self, clock: Option<RunClock>, status: StatusCode, tokens: Billed, writes: Vec<Write>) {
+        self.notes.answered(clock, status, tokens, writes.len());
         if !writes.is_empty() {
-            self.upstream.mock.acknowledge(writes);
+            self.mock.acknowledge(writes, clock.map(|clock| clock.now()));
         }
     }
 
     /// The response to send, which notes its own end.
-    fn reply(
-        self: Arc<Self>,
-        answer: Answer,
-        body_faults: Vec<BodyFault>,
-        method: &Method,
-        control: Arc<LinkControl>,
-    ) -> Response<ReplyBody> {
-        let Answer { status, mut headers, body, tokens_in, tokens_out, writes, delay: _, warning: _ } = answer;
-        let bodiless = *method == Method::HEAD || matches!(&body, AnswerBody::Full(bytes) if bytes.is_empty());
-        let faulty = !bodiless && !body_faults.is_empty();
+    fn reply(self: Arc<Self>, asked: Asked, answer: Answer, mut faults: Vec<BodyFault>) -> Response<ReplyBody> {
+        let Asked { method, clock, control, busy, upgrade } = asked;
+        let tokens = Billed::of(&answer);
+        let Answer { status, mut headers, body, writes, .. } = answer;
+        let head = method == Method::HEAD;
         let body = match body {
-            AnswerBody::Full(bytes) if !faulty => {
-                self.answered(status, tokens_in, tokens_out, writes);
-                ReplyBody::plain(bytes, control)
+            AnswerBody::Upgrade(takeover) => {
+                self.answered(clock, status, tokens, writes);
+                self.take_over(&mut headers, upgrade, takeover);
+                ReplyBody::plain(Bytes::new(), control, None)
             }
-            body => {
-                if let AnswerBody::Full(bytes) = &body {
-                    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+            AnswerBody::Stream(_) if head => {
+                self.answered(clock, status, tokens, writes);
+                ReplyBody::plain(Bytes::new(), control, busy)
+            }
+            AnswerBody::Stream(pieces) => {
+                let on_end = self.noting(clock, status, tokens, writes);
+                ReplyBody::stream(pieces, faults, control, busy, on_end)
+            }
+            AnswerBody::Full(mut bytes) => {
+                if !head && !faults.is_empty() {
+                    truncate(&mut bytes, &mut faults);
                 }
-                let on_end = move |ending| match ending {
-                    Ending::Whole => self.answered(status, tokens_in, tokens_out, writes),
-                    Ending::Broken => self.ended_without_answer(),
-                };
-                ReplyBody::new(body, body_faults, control, Some(Box::new(on_end)))
+                if head {
+                    // As long as the body that GET would get (RFC 9110 §9.3.2); HTTP/2 would send the body, too.
+                    if !bytes.is_empty() {
+                        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+                    }
+                    self.answered(clock, status, tokens, writes);
+                    ReplyBody::plain(Bytes::new(), control, busy)
+                } else if faults.is_empty() || bytes.is_empty() {
+                    self.answered(clock, status, tokens, writes);
+                    ReplyBody::plain(bytes, control, busy)
+                } else {
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+                    let on_end = self.noting(clock, status, tokens, writes);
+                    ReplyBody::whole(bytes, faults, control, busy, on_end)
+                }
             }
         };
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
+        response(status, headers, body)
     }
+
+    /// Notes the end of an answer when it comes.
+    fn noting(
+        self: Arc<Self>,
+        clock: Option<RunClock>,
+        status: StatusCode,
+        tokens: Billed,
+        writes: Vec<Write>,
+    ) -> super::reply::OnEnd {
+        Box::new(move |ending| match ending {
+            Ending::Whole => self.answered(clock, status, tokens, writes),
+            Ending::Broken | Ending::Lost => self.notes.unanswered(clock),
+        })
+    }
+
+    /// Hands the connection over once the headers are out.
+    fn take_over(&self, headers: &mut HeaderMap, upgrade: Option<OnUpgrade>, takeover: Takeover) {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.entry(UPGRADE).or_insert(HeaderValue::from_static("websocket"));
+        let Some(upgrade) = upgrade else { return };
+        self.tasks.spawn(async move {
+            // A client that left before the headers were out takes nothing over.
+            if let Ok(upgraded) = upgrade.await {
+                takeover(upgraded).await;
+            }
+        });
+    }
+}
+
+/// Carries out on a body that is there what shall end it early, so that its declared length is that of what is sent;
+/// and drops the faults that only streams can have.
+fn truncate(bytes: &mut Bytes, faults: &mut Vec<BodyFault>) {
+    let (ending, rest): (Vec<_>, Vec<_>) =
+        std::mem::take(faults).into_iter().partition(|fault| matches!(fault.kind, BodyFaultKind::Truncate));
+    *faults = rest.into_iter().filter(|fault| !matches!(fault.kind, BodyFaultKind::Replace(_))).collect();
+    for fault in ending {
+        let end = match fault.after {
+            BodyPoint::Bytes(bytes) => bytes.get(),
+            BodyPoint::Events(0) | BodyPoint::LastEvent => 0,
+            BodyPoint::Events(_) => continue,
+        };
+        if end < bytes.len() as u64 {
+            bytes.truncate(usize::try_from(end).unwrap_or(usize::MAX));
+            (fault.on_fire)();
+        }
+    }
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// A body that nobody needs to watch.
+fn whole(method: &Method, body: Bytes, control: Arc<LinkControl>) -> ReplyBody {
+    ReplyBody::plain(if *method == Method::HEAD { Bytes::new() } else { body }, control, None)
+}
+
+/// Whether it takes the place of an answer.
+const fn is_terminal(action: &FaultAction) -> bool {
+    matches!(action, FaultAction::Abort(_) | FaultAction::Reset | FaultAction::Hang(_))
 }
 
 async fn wait_for(time: Duration) {

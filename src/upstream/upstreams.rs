@@ -4,12 +4,18 @@ use super::accept::accept;
 use super::answer::Mock;
 use super::environment;
 use super::inbound::Inbound;
+use super::notes::Notes;
 use super::openai::{self, OpenAi};
+use super::passthrough::PassThrough;
+use super::recording::{Recorder, Replay};
 use super::serve::{Shared, Upstream};
 use super::stub::Stub;
-use super::supabase::{self, Supabase};
+use super::supabase::{self, SeedError, Supabase};
+use super::tasks::Tasks;
+use super::tls::{Authority, TlsError};
 use crate::fault::Engine;
 use crate::model::event::EventSink;
+use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, RunClock, Seed};
 use std::collections::BTreeMap;
@@ -17,12 +23,27 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::DropGuard;
 
 /// Why the upstreams could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
+    /// Its answers cannot come from where they shall.
+    #[error("upstream `{upstream}` has nothing to answer from: {reason}")]
+    Source {
+        /// Which upstream.
+        upstream: String,
+        /// Why.
+        reason: String,
+    },
+    /// The files that a database begins with are wrong.
+    #[error("upstream `{upstream}` cannot load its seed; {problem}")]
+    Seed {
+        /// Which upstream.
+        upstream: String,
+        /// What is wrong, with file and line.
+        problem: String,
+    },
     /// An address could not be bound.
     #[error("upstream `{upstream}` cannot listen on {address}; {}", remedy(.source))]
     Bind {
@@ -32,6 +53,14 @@ pub enum UpstreamError {
         address: SocketAddr,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// An upstream that shall be served over TLS cannot be.
+    #[error("upstream `{upstream}` cannot be served over TLS: {reason}")]
+    Tls {
+        /// Which upstream.
+        upstream: String,
+        /// What went wrong.
+        reason: String,
     },
 }
 
@@ -65,8 +94,9 @@ struct Listening {
 pub struct Upstreams {
     listening: Vec<Listening>,
     clock: Arc<OnceLock<RunClock>>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    /// The certificate of the run's test CA, if any upstream is served over TLS.
+    ca: Option<String>,
+    tasks: Tasks,
     _stop_on_drop: DropGuard,
 }
 
@@ -96,36 +126,71 @@ impl Upstreams {
             bound.push((plan, listener, address));
         }
 
-        let stop = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        let shared = Shared { engine, events, clock: Arc::new(OnceLock::new()), inbound: Arc::new(Inbound::new()) };
+        let mut authority = None;
+        let mut acceptors = Vec::with_capacity(bound.len());
+        for (plan, _, address) in &bound {
+            let fail = |error: TlsError| UpstreamError::Tls { upstream: plan.name.clone(), reason: error.to_string() };
+            acceptors.push(if plan.tls {
+                let authority = match &mut authority {
+                    Some(authority) => authority,
+                    none => none.insert(Authority::new().map_err(fail)?),
+                };
+                Some(authority.acceptor(address.ip()).map_err(fail)?)
+            } else {
+                None
+            });
+        }
+
+        let tasks = Tasks::new();
+        let shared = Shared {
+            engine,
+            events,
+            clock: Arc::new(OnceLock::new()),
+            inbound: Arc::new(Inbound::new()),
+            tasks: tasks.clone(),
+        };
         let clock = Arc::clone(&shared.clock);
         let mut listening = Vec::with_capacity(bound.len());
-        for (index, (plan, listener, address)) in bound.into_iter().enumerate() {
+        for (index, ((plan, listener, address), tls)) in bound.into_iter().zip(acceptors).enumerate() {
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            let mut warnings = Vec::new();
             let mock: Box<dyn Mock> = match &plan.kind {
                 UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
-                UpstreamKind::Supabase(plan) => Box::new(Supabase::new(plan, seed)),
+                UpstreamKind::Supabase(supabase) => {
+                    let fail = |problem: SeedError| UpstreamError::Seed {
+                        upstream: plan.name.clone(),
+                        problem: problem.to_string(),
+                    };
+                    let (mock, doubts) =
+                        Supabase::new(supabase, seed, &environment::url(plan, address)).map_err(fail)?;
+                    warnings = doubts;
+                    Box::new(mock)
+                }
                 UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
             };
-            let index = u16::try_from(index).unwrap_or(u16::MAX);
-            let upstream = Arc::new(Upstream::new(plan.name.clone(), index, mock, shared.clone()));
-            tasks.spawn(accept(listener, Arc::clone(&upstream), tasks.clone(), stop.clone()));
+            let notes = Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&shared.clock));
+            let notes = Arc::new(notes);
+            let (mock, remote) = source(plan, mock, &notes, &tasks).await?;
+            let upstream = Arc::new(Upstream::new(notes, mock, remote, shared.clone()));
+            warnings.iter().for_each(|warning| upstream.notes().warn_once(warning));
+            tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));
             listening.push(Listening {
                 name: plan.name.clone(),
                 address,
-                url: environment::url(&plan.kind, address),
-                variables: environment::variables(plan, address),
+                url: environment::url(plan, address),
+                variables: environment::variables(plan, address, seed),
                 upstream,
             });
         }
-        Ok(Self { listening, clock, tasks, _stop_on_drop: stop.clone().drop_guard(), stop })
+        let ca = authority.as_ref().map(Authority::pem);
+        Ok(Self { listening, clock, ca, _stop_on_drop: tasks.stop.clone().drop_guard(), tasks })
     }
 
     /// From now on requests are counted and faults hit, on the run's clock. Only the first call has an effect.
     pub fn begin(&self, clock: RunClock) {
         if self.clock.set(clock).is_ok() {
             let upstreams: Vec<_> = self.listening.iter().map(|l| Arc::clone(&l.upstream)).collect();
-            self.tasks.spawn(roll_every_second(upstreams, clock, self.stop.clone()));
+            self.tasks.spawn(roll_every_second(upstreams, clock));
         }
     }
 
@@ -147,13 +212,23 @@ impl Upstreams {
         self.listening.iter().flat_map(|listening| listening.variables.clone()).collect()
     }
 
+    /// The certificate (PEM) of the test CA that vouches for the upstreams with TLS; `None` if there are none. Whoever
+    /// starts the app writes it to a file and adds `trust` to the app's environment.
+    #[must_use]
+    pub fn ca(&self) -> Option<&str> {
+        self.ca.as_deref()
+    }
+
     /// Ends every connection at once, also hung ones, gives the addresses back, and sends the last counts.
     pub async fn shutdown(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.stop.cancel();
         for listening in &self.listening {
-            listening.upstream.tally().flush();
+            listening.upstream.finish_recording();
+        }
+        self.tasks.tracker.close();
+        self.tasks.tracker.wait().await;
+        for listening in &self.listening {
+            listening.upstream.notes().tally().flush();
         }
     }
 
@@ -162,17 +237,39 @@ impl Upstreams {
     }
 }
 
-/// Sends each second's counts soon after it is over, also when nothing else comes.
-async fn roll_every_second(upstreams: Vec<Arc<Upstream>>, clock: RunClock, stop: CancellationToken) {
-    loop {
-        let next = clock.instant(Offset::from_secs(clock.now().second() + 1));
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep_until(next) => {}
+/// What answers as planned: the mock alone, a recording with the mock behind it, or the real service.
+async fn source(
+    plan: &UpstreamPlan,
+    mock: Box<dyn Mock>,
+    notes: &Arc<Notes>,
+    tasks: &Tasks,
+) -> Result<(Box<dyn Mock>, Option<PassThrough>), UpstreamError> {
+    let fail = |reason: String| UpstreamError::Source { upstream: plan.name.clone(), reason };
+    match &plan.source {
+        SourcePlan::Mock => Ok((mock, None)),
+        SourcePlan::Replay(replay) => {
+            let replay = replay.clone();
+            // A recording may be large.
+            let read = tokio::task::spawn_blocking(move || Replay::read(&replay, mock)).await;
+            let replay = read.map_err(|error| fail(error.to_string()))?.map_err(|error| fail(error.to_string()))?;
+            Ok((Box::new(replay), None))
         }
+        SourcePlan::PassThrough { url, record } => {
+            let recorder =
+                record.as_ref().map(|record| Recorder::start(record, url, Arc::clone(notes), &tasks.tracker));
+            let recorder = recorder.transpose().map_err(|error| fail(error.to_string()))?;
+            let remote = PassThrough::new(url, recorder).map_err(|error| fail(error.to_string()))?;
+            Ok((mock, Some(remote)))
+        }
+    }
+}
+
+/// Sends each second's counts soon after it is over, also when nothing else comes.
+async fn roll_every_second(upstreams: Vec<Arc<Upstream>>, clock: RunClock) {
+    loop {
+        tokio::time::sleep_until(clock.instant(Offset::from_secs(clock.now().second() + 1))).await;
         for upstream in &upstreams {
-            upstream.tally().roll(&clock);
+            upstream.notes().tally().roll(&clock);
         }
     }
 }

@@ -63,7 +63,7 @@ fn hostile_files_are_refused() {
         ("large", "# nothing\n".repeat(500_000)),
     ] {
         let path = write(folder.path(), &format!("{name}.toml"), &text);
-        assert!(validate(&path, &no_env, &provider_errors).is_err(), "{name}");
+        assert!(validate(&path, &no_env, &provider_errors, &check_template).is_err(), "{name}");
         assert!(load_with(ScenarioRef::File(path), Overrides::default(), no_env).is_err(), "{name}");
     }
 }
@@ -86,7 +86,7 @@ proptest! {
     fn no_text_makes_it_panic(text in prop_oneof!["\\PC{0,200}", nearly_a_file()], key in "[a-z.]{0,12}", value in "\\PC{0,12}") {
         let folder = tempfile::tempdir().unwrap();
         let path = write(folder.path(), "f.toml", &text);
-        let _ = validate(&path, &no_env, &provider_errors).map_err(|error| error.render(true));
+        let _ = validate(&path, &no_env, &provider_errors, &check_template).map_err(|error| error.render(true));
         let _ = load_with(ScenarioRef::File(path.clone()), set(&[(&key, &value)]), no_env);
         let as_profile = Overrides { faults: Some(path.display().to_string()), ..Overrides::default() };
         let _ = built_in("smoke", as_profile);

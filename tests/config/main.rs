@@ -4,6 +4,7 @@ use firedrill::config::{
     ConfigError, FileKind, Loaded, Overrides, Request, ScenarioRef, builtin_fault_profiles, builtin_playbooks,
     builtin_scenarios, find, load, validate,
 };
+use firedrill::model::content::TemplateMistake;
 use firedrill::model::journey::{Condition, JsonCheck};
 use firedrill::model::plan::{LoadPlan, Plan, TargetPlan};
 use firedrill::model::playbook::Measure;
@@ -17,8 +18,11 @@ use std::path::{Path, PathBuf};
 mod answers;
 mod bad_files;
 mod command_line;
+mod openai;
 mod own_files;
 mod shipped_files;
+mod supabase;
+mod transport;
 
 type Env = fn(&str) -> Option<String>;
 
@@ -34,8 +38,13 @@ fn provider_errors(kind: &UpstreamKind) -> &'static [&'static str] {
     }
 }
 
+fn check_template(text: &str, captures: &[&str]) -> Result<(), TemplateMistake> {
+    firedrill::upstream::check_template(text, captures)
+}
+
 fn load_with(scenario: ScenarioRef, overrides: Overrides, env: Env) -> Result<Loaded, String> {
-    let request = Request { scenario, overrides, env: &env, provider_errors: &provider_errors };
+    let request =
+        Request { scenario, overrides, env: &env, provider_errors: &provider_errors, check_template: &check_template };
     load(&request).map_err(|error| error.render(false))
 }
 

@@ -57,8 +57,12 @@ fn profiles_and_seeds_are_looked_for_beside_the_scenario() {
     let plan = load_with(ScenarioRef::File(path.clone()), Overrides::default(), no_env).unwrap().plan;
     assert_eq!((plan.fault_profile.as_deref(), plan.faults[0].name.as_str()), (Some("mine"), "mine-1"));
     assert_eq!((plan.faults[0].window.from, plan.faults[0].window.until), (Offset::ZERO, None));
-    let UpstreamKind::Supabase(SupabasePlan { seed, .. }) = &plan.upstreams[1].kind else { panic!("no supabase") };
-    assert_eq!(seed["profiles"][0]["id"], "p");
+    let UpstreamKind::Supabase(SupabasePlan { seed_files, .. }) = &plan.upstreams[1].kind else {
+        panic!("no supabase")
+    };
+    let names: Vec<&str> = seed_files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["seed.json"]);
+    assert!(seed_files[0].text.contains("profiles"));
     let overrides = Overrides { faults: Some("near.toml".to_owned()), ..Overrides::default() };
     let plan = load_with(ScenarioRef::File(path), overrides, no_env).unwrap().plan;
     assert_eq!(plan.faults[0].upstream, "supabase");
@@ -73,8 +77,13 @@ fn files_that_are_none_are_named() {
     };
     let error = |path: PathBuf| {
         let scenario = ScenarioRef::File(path);
-        let request =
-            Request { scenario, overrides: Overrides::default(), env: &no_env, provider_errors: &provider_errors };
+        let request = Request {
+            scenario,
+            overrides: Overrides::default(),
+            env: &no_env,
+            provider_errors: &provider_errors,
+            check_template: &check_template,
+        };
         shown(&load(&request).unwrap_err())
     };
     insta::assert_snapshot!(error(folder.path().join("gone.toml")), @"usage: error: cannot read [DIR]/gone.toml: No such file or directory (os error 2)");
@@ -96,7 +105,7 @@ fn files_that_are_none_are_named() {
     ");
     assert_eq!(named("dir"), named("dir.toml"));
     let unknown = write(folder.path(), "what.toml", "a = 1\n");
-    let text = validate(&unknown, &no_env, &provider_errors).unwrap_err().render(false);
+    let text = validate(&unknown, &no_env, &provider_errors, &check_template).unwrap_err().render(false);
     assert!(text.contains("cannot tell what kind of file this is"), "{text}");
 }
 
@@ -104,7 +113,7 @@ fn files_that_are_none_are_named() {
 fn checking_a_file_needs_no_environment() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), "s.toml", &format!("headers = {{ X-Key = \"${{env.KEY}}\" }}\n{SMALL}"));
-    let valid = validate(&path, &no_env, &provider_errors).unwrap();
+    let valid = validate(&path, &no_env, &provider_errors, &check_template).unwrap();
     assert_eq!(valid.kind, FileKind::Scenario);
     assert!(valid.warnings[0].ends_with("s.toml:1: the environment variable `KEY` is not set"), "{:?}", valid.warnings);
     assert!(load_with(ScenarioRef::File(path), Overrides::default(), no_env).is_err());

@@ -42,8 +42,8 @@ fn shipped_files_are_valid_by_themselves_and_found_by_name() {
     for (kind, folder) in kinds {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let valid =
-                validate(&path, &no_env, &provider_errors).unwrap_or_else(|error| panic!("{}", error.render(false)));
+            let valid = validate(&path, &no_env, &provider_errors, &check_template)
+                .unwrap_or_else(|error| panic!("{}", error.render(false)));
             assert_eq!(valid.kind, kind, "{}", path.display());
             assert_eq!(valid.warnings, Vec::<String>::new(), "{}", path.display());
             seen += 1;

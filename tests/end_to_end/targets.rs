@@ -67,14 +67,14 @@ fn an_app_that_runs_elsewhere_is_tested_by_its_url_and_watched_by_its_pid() {
 }
 
 #[test]
-fn a_command_gets_a_port_and_the_upstreams_in_its_environment() {
+fn a_command_gets_a_port_and_the_upstreams_in_its_environment_also_over_tls() {
     let firedrill = Firedrill::new();
     let target = format!(
         r#"target={{ command = ["sh", "-c", "echo no_proxy=$NO_PROXY; exec {} target --resilient --listen 127.0.0.1:{{port}}"], url = "http://127.0.0.1:{{port}}", ready = "/" }}"#,
         env!("CARGO_BIN_EXE_firedrill")
     );
     let output = firedrill
-        .command(&["run", "smoke", "--set", &target])
+        .command(&["run", "smoke", "--set", &target, "--set", "upstreams.supabase.tls=true"])
         .env("HTTP_PROXY", "http://127.0.0.1:1")
         .env("NO_PROXY", "example.com")
         .output()
@@ -82,8 +82,14 @@ fn a_command_gets_a_port_and_the_upstreams_in_its_environment() {
     let run = firedrill.finished(output);
     run.assert_go();
     // A proxy of the machine must not stand between the app and our upstreams.
-    let log = std::fs::read_to_string(run.dir.unwrap().join("target.log")).unwrap();
+    let dir = run.dir.as_ref().unwrap();
+    let log = std::fs::read_to_string(dir.join("target.log")).unwrap();
     assert!(log.contains("no_proxy=example.com,127.0.0.1,localhost"), "{log}");
+    // It trusts the run's own CA, by a file that says nothing but whom to trust.
+    let means: Vec<String> = serde_json::from_value(run.record()["header"]["means"].clone()).unwrap();
+    assert!(means.iter().any(|means| means.starts_with("supabase is our mock at https://")), "{means:?}");
+    let ca = std::fs::read_to_string(dir.join("ca.pem")).unwrap();
+    assert!(ca.starts_with("-----BEGIN CERTIFICATE-----") && !ca.contains("PRIVATE"), "{ca}");
 }
 
 #[test]

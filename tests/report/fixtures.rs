@@ -9,6 +9,7 @@ use firedrill::model::playbook::{Criterion, Measure, Playbook};
 use firedrill::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
 use firedrill::model::run_record::{EndReason, Machine, RunHeader, RunRecord, SCHEMA};
 use firedrill::model::sample::{Class, Outcome};
+use firedrill::model::source::SourcePlan;
 use firedrill::model::timeline::{Exemplar, FaultRecord, Timeline, UpstreamInterval};
 use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use firedrill::model::verdict::{
@@ -288,6 +289,8 @@ fn plan(name: &str, sims: &[Sim], users: u32, ramp: u64, hold: u64, faults: Vec<
                 name: "openai".into(),
                 kind: UpstreamKind::Openai(OpenaiPlan { latency: constant(600), ..OpenaiPlan::default() }),
                 listen: None,
+                tls: false,
+                source: SourcePlan::Mock,
             },
             UpstreamPlan {
                 name: "supabase".into(),
@@ -297,8 +300,16 @@ fn plan(name: &str, sims: &[Sim], users: u32, ramp: u64, hold: u64, faults: Vec<
                     ..SupabasePlan::default()
                 }),
                 listen: None,
+                tls: false,
+                source: SourcePlan::Mock,
             },
-            UpstreamPlan { name: "sahha".into(), kind: UpstreamKind::Stub { answer: 404 }, listen: None },
+            UpstreamPlan {
+                name: "sahha".into(),
+                kind: UpstreamKind::Stub { answer: 404 },
+                listen: None,
+                tls: false,
+                source: SourcePlan::Mock,
+            },
         ],
         load: LoadPlan::Closed {
             users,
@@ -343,7 +354,7 @@ fn rule(name: &str, from: u64, until: Option<u64>, inject: Injection) -> FaultRu
 }
 
 fn abort(error: &str, status: u16) -> Injection {
-    Injection::Abort(Abort { error: Some(error.into()), status: Some(status), headers: BTreeMap::new(), body: None })
+    Injection::Abort(Abort { error: Some(error.into()), status: Some(status), ..Abort::default() })
 }
 
 /// Three significant digits, as the recording histogram keeps.

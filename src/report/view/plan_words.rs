@@ -2,7 +2,7 @@
 
 use super::figures;
 use super::text;
-use crate::model::fault::{FaultRule, Injection};
+use crate::model::fault::{BodyPoint, FaultRule, Injection};
 use crate::model::plan::{LoadPlan, Plan, TargetPlan};
 use crate::model::run_record::EndReason;
 
@@ -72,7 +72,7 @@ pub fn faults(plan: &Plan) -> String {
 pub fn injection(rule: &FaultRule) -> String {
     let words = match &rule.inject {
         Injection::Latency(delay) => {
-            let shape = format!("{:?}", delay.shape).to_lowercase();
+            let shape = delay.shape.name();
             if delay.jitter.get().is_zero() {
                 format!("answers {} late", figures::span(delay.mean))
             } else {
@@ -91,10 +91,23 @@ pub fn injection(rule: &FaultRule) -> String {
         Injection::LimitData { bytes } => format!("cuts the body after {}", figures::bytes(bytes.get() as f64)),
         Injection::Stall { after, pause } => {
             let pause = pause.map_or_else(|| "for ever".to_owned(), |pause| format!("for {}", figures::span(pause)));
-            format!("stalls {pause} after {}", figures::bytes(after.get() as f64))
+            format!("stalls {pause} {}", point(*after))
+        }
+        Injection::Truncate { after } => format!("ends the body {}", point(*after)),
+        Injection::StreamError(fault) => {
+            format!("sends error {} inside the stream {}", fault.error, point(BodyPoint::Events(fault.events)))
         }
     };
     text::line(&words, 160)
+}
+
+/// A place in a body.
+fn point(point: BodyPoint) -> String {
+    match point {
+        BodyPoint::Bytes(bytes) => format!("after {}", figures::bytes(bytes.get() as f64)),
+        BodyPoint::Events(events) => format!("after {}", figures::plural(events, "event", "events")),
+        BodyPoint::LastEvent => "before its last event".to_owned(),
+    }
 }
 
 /// Which requests a fault may hit.
@@ -106,6 +119,9 @@ pub fn matches(rule: &FaultRule) -> String {
         (None, Some(path)) => path.clone(),
         (None, None) => "every request".to_owned(),
     };
+    if let Some(service) = &when.service {
+        words.push_str(&format!(" of {service}"));
+    }
     for (name, value) in &when.header {
         words.push_str(&format!(", {name}: {value}"));
     }

@@ -113,6 +113,15 @@ pub fn missing_key() -> Answer {
     envelope(StatusCode::UNAUTHORIZED, INVALID_REQUEST, message, None, None)
 }
 
+/// A key that is not taken.
+pub fn wrong_key(key: &str) -> Answer {
+    let message = format!(
+        "Incorrect API key provided: {}. You can find your API key at https://platform.openai.com/account/api-keys.",
+        masked(key)
+    );
+    envelope(StatusCode::UNAUTHORIZED, INVALID_REQUEST, &message, None, Some("invalid_api_key"))
+}
+
 /// A body that is no JSON.
 pub fn not_json() -> Answer {
     let message = "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your \

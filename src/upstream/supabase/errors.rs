@@ -1,13 +1,23 @@
-//! PostgREST's error envelope, the gateway's, and the catalogue of errors that a fault can ask for.
+//! PostgREST's error envelope, the gateway's, and PostgREST's part of the catalogue of errors that a fault can ask for.
 
 use crate::upstream::answer::Answer;
-use crate::upstream::catalogue::{ProviderError, names};
+use crate::upstream::catalogue::ProviderError;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::borrow::Cow;
 
 const JSON: &str = "application/json; charset=utf-8";
 /// PostgREST tells with every 503 when it will try the database again; clients obey it.
 const RETRY: (&str, &str) = ("retry-after", "1");
+
+/// Why the gateway itself sends a request back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no key.
+    Missing,
+    /// The key is none of the project's.
+    Invalid,
+}
 
 /// A refused or failed request in PostgREST's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,31 +25,27 @@ pub struct PgError {
     /// The status.
     pub status: StatusCode,
     /// A `PGRST…` code or an SQLSTATE.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What happened.
     pub message: String,
     /// More on it.
     pub details: Option<String>,
+    /// More on it that is no text; it stands in the place of the details.
+    pub structure: Option<Box<Value>>,
     /// What might help.
     pub hint: Option<String>,
 }
 
 impl PgError {
     /// An error with a message only.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: None, hint: None }
+    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { status, code: code.into(), message: message.into(), details: None, structure: None, hint: None }
     }
 
     /// The same with details.
     pub fn details(mut self, details: impl Into<String>) -> Self {
         self.details = Some(details.into());
         self
-    }
-
-    /// A part of the query that cannot be read.
-    pub fn unreadable(part: &str, text: &str) -> Self {
-        let shown: String = text.chars().take(200).collect();
-        Self::new(StatusCode::BAD_REQUEST, "PGRST100", format!("\"failed to parse {part} ({shown})\""))
     }
 
     /// More or less than the one row that was asked for.
@@ -50,9 +56,14 @@ impl PgError {
 
     /// The answer.
     pub fn answer(&self) -> Answer {
-        let body = json!({
-            "code": self.code, "details": self.details, "hint": self.hint, "message": self.message,
-        });
+        let body = match &self.structure {
+            None => json!({
+                "code": self.code, "details": self.details, "hint": self.hint, "message": self.message,
+            }),
+            Some(details) => json!({
+                "code": self.code, "details": details, "hint": self.hint, "message": self.message,
+            }),
+        };
         let mut answer =
             Answer::json(self.status, &body).with("proxy-status", &format!("PostgREST; error={}", self.code));
         answer = answer.with("content-type", JSON);
@@ -61,12 +72,33 @@ impl PgError {
 }
 
 /// The gateway's answer to a request without a key; it has no `code`.
-pub fn missing_key() -> Answer {
+fn missing_key() -> Answer {
     let body = json!({
         "message": "No API key found in request",
         "hint": "No `apikey` request header or url param was found.",
     });
     Answer::json(StatusCode::UNAUTHORIZED, &body)
+}
+
+/// The gateway's answer to a key that it does not take.
+pub fn refused(refused: Refused) -> Answer {
+    match refused {
+        Refused::Missing => missing_key(),
+        Refused::Invalid => Answer::json(
+            StatusCode::UNAUTHORIZED,
+            &json!({
+                "message": "Invalid API key",
+                "hint": "Double check your Supabase `anon` or `service_role` API key.",
+            }),
+        ),
+    }
+}
+
+/// The answer to GraphQL, as of a project whose extension for it is off.
+pub fn no_graphql() -> Answer {
+    let message = "Could not find the function graphql_public.graphql in the schema cache";
+    let warning = "the Supabase mock has no GraphQL".to_owned();
+    PgError::new(StatusCode::NOT_FOUND, "PGRST202", message).answer().warned(Some(warning))
 }
 
 /// The gateway's answer to a path that no service has.
@@ -91,31 +123,9 @@ macro_rules! postgrest {
     };
 }
 
-macro_rules! cloudflare {
-    ($name:literal, $status:literal, $title:literal) => {
-        ProviderError {
-            name: $name,
-            status: $status,
-            content_type: "text/html; charset=UTF-8",
-            headers: &[("server", "cloudflare"), ("cache-control", "private, max-age=0, no-store")],
-            body: concat!(
-                "<!DOCTYPE html>\n<html lang=\"en-US\">\n<head>\n<title>supabase.co | ",
-                $status,
-                ": ",
-                $title,
-                "</title>\n<meta charset=\"UTF-8\" />\n</head>\n<body>\n<div id=\"cf-wrapper\">\n<h1>\n<span>",
-                $title,
-                "</span>\n<span>Error code ",
-                $status,
-                "</span>\n</h1>\n</div>\n</body>\n</html>\n"
-            ),
-        }
-    };
-}
-
-/// The catalogue: PostgREST's codes and SQLSTATEs with the statuses that its source maps them to, and what the
-/// gateway in front of it answers (public reports). Of several errors with one status, the first stands for it.
-pub const CATALOGUE: [ProviderError; 14] = [
+/// PostgREST's part of the catalogue: its codes and SQLSTATEs with the statuses that its source maps them to. Of several
+/// errors with one status, the first stands for it.
+pub const CATALOGUE: [ProviderError; 9] = [
     postgrest!("PGRST000", 503, [RETRY], "Database connection error. Retrying the connection."),
     postgrest!("PGRST001", 503, [RETRY], "Database client error. Retrying the connection."),
     postgrest!("PGRST002", 503, [RETRY], "Could not query the database for the schema cache. Retrying."),
@@ -123,8 +133,12 @@ pub const CATALOGUE: [ProviderError; 14] = [
     postgrest!(
         "PGRST301",
         401,
-        [("www-authenticate", "Bearer error=\"invalid_token\", error_description=\"JWSError JWSInvalidSignature\"")],
-        "JWSError JWSInvalidSignature"
+        [(
+            "www-authenticate",
+            "Bearer error=\"invalid_token\", error_description=\"No suitable key or wrong key type\""
+        )],
+        "No suitable key or wrong key type",
+        "\"None of the keys was able to decode the JWT\""
     ),
     postgrest!("57014", 500, [], "canceling statement due to statement timeout"),
     postgrest!("53300", 503, [RETRY], "sorry, too many clients already"),
@@ -136,32 +150,4 @@ pub const CATALOGUE: [ProviderError; 14] = [
         "duplicate key value violates unique constraint \\\"{table}_pkey\\\"",
         "\"Key (id)=(1) already exists.\""
     ),
-    cloudflare!("gateway_520", 520, "Web server is returning an unknown error"),
-    cloudflare!("gateway_522", 522, "Connection timed out"),
-    ProviderError {
-        name: "upstream_connect_error",
-        status: 503,
-        content_type: "text/plain",
-        headers: &[RETRY],
-        body: "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
-    },
-    ProviderError {
-        name: "project_paused",
-        status: 540,
-        content_type: "application/json",
-        headers: &[],
-        body: r#"{"message":"Project paused"}"#,
-    },
-    ProviderError {
-        name: "invalid_api_key",
-        status: 401,
-        content_type: "application/json",
-        headers: &[],
-        body: r#"{"message":"Invalid API key","hint":"Double check your Supabase `anon` or `service_role` API key."}"#,
-    },
 ];
-
-const NAMES: [&str; CATALOGUE.len()] = names(&CATALOGUE);
-
-/// The names of the catalogue.
-pub static ERROR_NAMES: &[&str] = &NAMES;

@@ -1,212 +1,181 @@
-//! [`Supabase`]: the gateway's key check, and which service a path belongs to.
+//! [`Supabase`]: one origin with a project's services behind its gateway.
 
-use super::defaults;
-use super::errors::{self, CATALOGUE, PgError};
-use super::ledger::Ledger;
-use super::query::{Preferences, Query};
-use super::read;
-use super::store::Store;
-use super::value::Cell;
-use super::write::Writing;
+use super::auth::Auth;
+use super::changes::Changes;
+use super::clock::WallClock;
+use super::database::seed::SeedError;
+use super::errors;
+use super::failures;
+use super::functions::Functions;
+use super::gatekeeper::Gatekeeper;
+use super::gateway::{self, Service};
+use super::identity::{Identity, Role};
+use super::postgrest::Postgrest;
+use super::realtime::Realtime;
+use super::storage::{Storage, StorageError};
 use crate::fault::draw_delay;
 use crate::model::fault::Delay;
-use crate::model::upstream::SupabasePlan;
-use crate::units::Seed;
+use crate::model::upstream::{Services, SupabasePlan};
+use crate::units::{Offset, Seed};
 use crate::upstream::answer::{Answer, Call, Mock, Write};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError, RwLock};
+use serde_json::Value;
+use std::sync::Arc;
 
 const REST: &str = "/rest/v1";
-/// Schemas that are exposed, as a fresh project exposes them.
-const SCHEMAS: [&str; 2] = ["public", "graphql_public"];
+/// What readers of a run must know about tokens that the mock could not check.
+const UNVERIFIED: &str = "the Supabase mock took users' tokens of another project at their word; with its \
+                          `jwt-secret` it checks them";
+/// The table of the seed whose rows are users of Auth.
+const USERS: &str = "auth.users";
 
 /// The Supabase mock.
 pub struct Supabase {
     latency: Delay,
-    store: RwLock<Store>,
-    ledger: Mutex<Ledger>,
     seed: Seed,
-    /// Rows made so far, for their ids.
-    made: Mutex<u64>,
+    gatekeeper: Arc<Gatekeeper>,
+    auth: Auth,
+    storage: Storage,
+    functions: Functions,
+    realtime: Realtime,
+    rest: Postgrest,
 }
 
 impl Supabase {
-    /// A mock that behaves as planned.
-    pub fn new(plan: &SupabasePlan, seed: Seed) -> Self {
-        let SupabasePlan { seed: rows, latency } = plan;
+    /// A mock that behaves as planned, found by its clients at `origin`.
+    ///
+    /// # Errors
+    /// What is wrong with the files that the database begins with. What is only doubtful comes beside the mock.
+    pub fn new(plan: &SupabasePlan, seed: Seed, origin: &str) -> Result<(Self, Vec<String>), SeedError> {
+        let clock = WallClock::start();
+        let gatekeeper = Arc::new(Gatekeeper::new(&plan.keys, seed, clock));
         let seed = seed.derive("supabase");
-        let (mut store, mut made) = (Store::default(), 0);
-        for (name, rows) in rows {
-            let Some(table) = store.table_or_new(name) else { continue };
-            for row in rows.iter().filter_map(Value::as_object) {
-                let mut row = row.clone();
-                defaults::fill(name, &mut row, seed, made);
-                made += 1;
-                let values = row
-                    .iter()
-                    .filter_map(|(column, value)| Some((table.place_or_new(column)?, Cell::written(value, column))))
-                    .collect();
-                table.insert(values);
+        let users = plan.seed.get(USERS).map_or(&[][..], Vec::as_slice);
+        let auth = Auth::new(&plan.auth, users, Arc::clone(&gatekeeper), seed, clock, origin);
+        let storage = Storage::new(&plan.buckets, Arc::clone(&gatekeeper), seed, clock);
+        let functions = Functions::new(&plan.edge_functions);
+        let changes = Changes::new();
+        let (rest, warnings) = Postgrest::new(plan, seed, clock, changes.clone())?;
+        let realtime = Realtime::new(Arc::clone(&gatekeeper), changes, seed, clock);
+        let latency = plan.latency.clone();
+        Ok((Self { latency, gatekeeper, auth, storage, functions, realtime, rest, seed }, warnings))
+    }
+
+    fn route(&self, call: &Call<'_>, service: Option<(Service, &str)>) -> Answer {
+        let Some((service, path)) = service else { return errors::no_route() };
+        // Only a preflight is the gateway's own; other `OPTIONS` go on to their service.
+        if *call.method == Method::OPTIONS && call.header("access-control-request-method").is_some() {
+            return gateway::preflight(call);
+        }
+        match (service, path) {
+            (Service::RestAdmin, "live" | "ready") => return Answer::empty(StatusCode::OK),
+            (Service::RestAdmin, _) => return errors::no_route(),
+            (Service::Auth, path) if Auth::is_open(path) => return self.auth.answer(path, call, ""),
+            (Service::Storage, path) if Storage::is_open(path) => {
+                let key = self.gatekeeper.admit(call).ok();
+                let identity = key.and_then(|key| self.gatekeeper.identify(call, &key).ok());
+                let nobody = Identity::of(Role::Anon);
+                return self.storage.answer(path, call, identity.as_deref().unwrap_or(&nobody));
             }
-        }
-        Self { latency: *latency, store: RwLock::new(store), ledger: Mutex::default(), seed, made: Mutex::new(made) }
-    }
-
-    fn route(&self, call: &Call<'_>) -> Answer {
-        match call.path {
-            "/rest-admin/v1/live" | "/rest-admin/v1/ready" => return Answer::empty(StatusCode::OK),
-            path if path.starts_with("/rest/v1") || path.starts_with("/auth/v1/") => {}
-            _ => return errors::no_route(),
-        }
-        if !has_key(call) {
-            return errors::missing_key();
-        }
-        match call.path {
-            "/auth/v1/health" => {
-                let description = "GoTrue is a user registration and authentication API";
-                Answer::json(
-                    StatusCode::OK,
-                    &json!({"version": "v2.180.0", "name": "GoTrue", "description": description}),
-                )
+            (Service::Functions, path) => {
+                let key = self.gatekeeper.admit(call).unwrap_or_default();
+                return self.functions.answer(path, call, self.gatekeeper.identify(call, &key).map(|_| ()));
             }
-            "/auth/v1/settings" => Answer::json(
-                StatusCode::OK,
-                &json!({"external": {"email": true, "phone": false, "anonymous_users": false},
-                        "disable_signup": false, "mailer_autoconfirm": true, "phone_autoconfirm": false}),
-            ),
-            "/rest/v1" | "/rest/v1/" => self.root(),
-            path => match path.strip_prefix("/rest/v1/") {
-                Some(table) => self.rest(table, call).unwrap_or_else(|error| error.answer()),
-                None => errors::no_route(),
-            },
+            _ => {}
         }
-    }
-
-    /// PostgREST's root: what it serves, in outline.
-    fn root(&self) -> Answer {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        let paths: BTreeMap<String, Value> = store.tables().map(|(name, _)| (format!("/{name}"), json!({}))).collect();
-        let body = json!({"swagger": "2.0", "info": {"title": "standard public schema", "version": "13.0"},
-                          "paths": paths});
-        Answer::json(StatusCode::OK, &body).with("content-type", "application/openapi+json; charset=utf-8")
-    }
-
-    fn rest(&self, path: &str, call: &Call<'_>) -> Result<Answer, PgError> {
-        if let Some(function) = path.strip_prefix("rpc/") {
-            let message = format!("Could not find the function public.{function} in the schema cache");
-            return Err(PgError::new(StatusCode::NOT_FOUND, "PGRST202", message));
-        }
-        let table = percent_decode_str(path).decode_utf8_lossy();
-        if table.is_empty() || table.contains('/') || table.len() > 63 {
-            return Err(PgError::new(StatusCode::NOT_FOUND, "PGRST125", "Invalid path specified in request URL"));
-        }
-        let head = *call.method == Method::HEAD;
-        let reading = head || *call.method == Method::GET;
-        let profile = if reading { "accept-profile" } else { "content-profile" };
-        if let Some(schema) = call.header(profile).filter(|schema| !SCHEMAS.contains(schema)) {
-            let mut error = PgError::new(StatusCode::NOT_ACCEPTABLE, "PGRST106", format!("Invalid schema: {schema}"));
-            error.hint = Some(format!("Only the following schemas are exposed: {}", SCHEMAS.join(", ")));
-            return Err(error);
-        }
-        if let Some(accept) = call.header("accept").filter(|accept| {
-            ["text/csv", "application/vnd.pgrst.plan", "application/geo+json"].iter().any(|kind| accept.contains(kind))
-        }) {
-            let message = format!("None of these media types are available: {accept}");
-            return Err(PgError::new(StatusCode::NOT_ACCEPTABLE, "PGRST107", message));
-        }
-        let query = Query::parse(call.query)?;
-        let preferences = Preferences::read(call.headers);
-        if reading {
-            return read::read(&self.store, &table, &query, &preferences, head);
-        }
-        query.check_embedded()?;
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        let mut writing = Writing {
-            store: &mut store,
-            table: &table,
-            query: &query,
-            preferences: &preferences,
-            seed: self.seed,
-            made: &mut made,
+        let key = match self.gatekeeper.admit(call) {
+            Ok(key) => key,
+            Err(refused) => return errors::refused(refused),
         };
-        match *call.method {
-            Method::POST => writing.insert(call.body),
-            Method::PATCH => writing.update(call.body),
-            Method::DELETE => writing.delete(),
-            _ => Err(PgError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "PGRST117",
-                format!("Unsupported HTTP method: {}", call.method),
-            )),
+        match service {
+            Service::Rest => match self.gatekeeper.identify(call, &key) {
+                Ok(identity) => {
+                    let mut answer = self.rest.answer(path, call, &identity);
+                    if !identity.verified && identity.user.is_some() && answer.warning.is_none() {
+                        answer.warning = Some(UNVERIFIED.to_owned());
+                    }
+                    answer
+                }
+                Err(error) => error.rest_answer(),
+            },
+            Service::Auth => self.auth.answer(path, call, &key),
+            Service::Storage => match self.gatekeeper.identify(call, &key) {
+                Ok(identity) => self.storage.answer(path, call, &identity),
+                Err(error) => StorageError::token(&error).answer(),
+            },
+            Service::Realtime => self.realtime.answer(path, call, self.gatekeeper.identify(call, &key)),
+            Service::Graphql => errors::no_graphql(),
+            _ => errors::no_route(),
         }
     }
-}
 
-/// Whether the gateway finds a key, in the header or the query.
-fn has_key(call: &Call<'_>) -> bool {
-    call.header("apikey").is_some_and(|key| !key.trim().is_empty())
-        || url::form_urlencoded::parse(call.query.as_bytes()).any(|(name, value)| name == "apikey" && !value.is_empty())
-}
-
-/// Whether the caller is somebody: its token's role is not the anonymous one.
-fn is_signed_in(call: &Call<'_>) -> bool {
-    #[derive(Deserialize)]
-    struct Claims {
-        role: String,
+    /// PostgREST forbids nobody in particular with 401, and somebody with 403.
+    fn for_caller(&self, mut answer: Answer, name: &str, call: &Call<'_>) -> Answer {
+        if name == "42501" && !self.is_signed_in(call) {
+            answer.status = StatusCode::UNAUTHORIZED;
+        }
+        answer
     }
-    let claims = call.bearer().and_then(|token| token.split('.').nth(1)).and_then(|part| {
-        serde_json::from_slice::<Claims>(&URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?).ok()
-    });
-    claims.is_some_and(|claims| claims.role != "anon")
+
+    /// Whether the caller is somebody: its role is not the anonymous one.
+    fn is_signed_in(&self, call: &Call<'_>) -> bool {
+        let identity = self.gatekeeper.admit(call).ok().and_then(|key| self.gatekeeper.identify(call, &key).ok());
+        identity.is_some_and(|identity| identity.role != Role::Anon)
+    }
+}
+
+/// The table that a request names.
+fn table_of(call: &Call<'_>) -> String {
+    let path = call.path.strip_prefix(REST).map_or("", |path| path.trim_start_matches('/'));
+    path.chars().take(63).collect()
 }
 
 impl Mock for Supabase {
+    fn service(&self, path: &str) -> Option<&'static str> {
+        Services::SUPABASE.of(path)
+    }
+
     fn answer(&self, call: &Call<'_>) -> Answer {
         let delay = draw_delay(&self.latency, self.seed.derive("latency"), &[call.number]);
-        self.route(call).delayed(delay)
+        let service = Service::of(call.path);
+        let mut answer = self.route(call, service);
+        gateway::allow_origins(&mut answer, call, service.map(|(service, _)| service));
+        answer.delayed(delay)
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {
-        let error = CATALOGUE.iter().find(|error| error.name == name)?;
-        let table = call.path.strip_prefix(REST).map_or("", |path| path.trim_start_matches('/'));
-        let table: String = table.chars().take(63).collect();
-        let mut answer = error.answer(&[("table", &table)]);
-        if name == "42501" && !is_signed_in(call) {
-            answer.status = StatusCode::UNAUTHORIZED;
-        }
-        Some(answer)
+        failures::named(name, call, &table_of(call)).map(|answer| self.for_caller(answer, name, call))
     }
 
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer {
-        let listed = CATALOGUE.iter().find(|error| error.status == status.as_u16());
-        listed
-            .and_then(|error| self.named_error(error.name, call))
-            .unwrap_or_else(|| Answer::json(status, &json!({"message": status.canonical_reason().unwrap_or("error")})))
+        let service = Service::of(call.path).map(|(service, _)| service);
+        failures::of_status(status, service, call, &table_of(call))
     }
 
     fn too_large(&self) -> Answer {
-        Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &json!({"message": "Request size limit exceeded"}))
+        Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &serde_json::json!({"message": "Request size limit exceeded"}))
     }
 
-    fn acknowledge(&self, writes: Vec<Write>) {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).note(writes);
+    fn acknowledge(&self, writes: Vec<Write>, at: Option<Offset>) {
+        self.rest.acknowledge(writes, at);
     }
 
     fn state(&self) -> Value {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows: BTreeMap<&str, usize> = store.tables().map(|(name, table)| (name, table.len())).collect();
-        let latest = ledger.latest().map(|write| json!({"table": write.table, "id": write.row}));
-        json!({
-            "rows": rows, "bytes": store.bytes(), "evicted": store.evicted(),
-            "writes": {"acknowledged": ledger.acknowledged(), "left_out": ledger.left_out(), "latest": latest},
-        })
+        let mut state = self.rest.state();
+        state["auth"] = self.auth.state();
+        state["storage"] = self.storage.state();
+        state
+    }
+
+    fn pages(&self) -> &'static [&'static str] {
+        &["ledger", "mail"]
+    }
+
+    fn page(&self, name: &str) -> Option<Answer> {
+        match name {
+            "ledger" => Some(Answer::json(StatusCode::OK, &self.rest.ledger())),
+            "mail" => Some(Answer::json(StatusCode::OK, &self.auth.mails())),
+            _ => None,
+        }
     }
 }

@@ -1,27 +1,35 @@
 //! The Supabase mock: PostgREST over an in-memory store, behind the gateway's key check.
 //!
-//! `mock` is the gateway and routes; `read` and `write` carry out requests that `query` has read, with `filter` and
-//! `select` for the two small grammars in it; `store` holds `table`s of `value`s within a stated bound; `relations`
-//! and `defaults` are the little that is known of HolisticOS's schema; `ledger` remembers acknowledged writes;
-//! `errors` holds PostgREST's envelope and the catalogue.
+//! `mock` is the gateway and routes; `gatekeeper` tells by `keys` and `clock` with which `identity` a request comes;
+//! `postgrest` is PostgREST: it hands requests to `rest`, which reads them and carries them out on the `database`, and
+//! keeps the `ledger` of acknowledged writes. `auth`, `storage`, `functions` and `realtime` are the other services;
+//! `changes` leads from the database to the last. `errors` holds PostgREST's envelope, `failures` the catalogue of all
+//! services.
 //!
-//! No schema is declared yet, so the store takes tables as they come: the first write makes a table, a table that
-//! was never written reads as empty, and a column that no row has reads as null. The real thing would answer
-//! PGRST205 and 42703; saying so without knowing the schema would break apps that are right.
+//! Where no schema is declared, the database takes tables as they come: the first write makes a table, a table that
+//! was never written reads as empty, and a column that no row has reads as null. The real thing would answer PGRST205
+//! and 42703; saying so without knowing the schema would break apps that are right.
 
-mod defaults;
+mod auth;
+mod changes;
+mod clock;
+mod database;
 mod errors;
-mod filter;
+mod failures;
+mod functions;
+mod gatekeeper;
+mod gateway;
+mod identity;
+mod keys;
 mod ledger;
 mod mock;
-mod query;
-mod read;
-mod relations;
-mod select;
-mod store;
-mod table;
-mod value;
-mod write;
+mod moment;
+mod postgrest;
+mod realtime;
+mod rest;
+mod storage;
 
-pub use errors::ERROR_NAMES;
+pub use database::seed::SeedError;
+pub use failures::ERROR_NAMES;
+pub use keys::ProjectKeys;
 pub use mock::Supabase;

@@ -1,0 +1,128 @@
+//! [`mocks`]: what `firedrill mock` serves, from a scenario or from nothing.
+
+use super::collector::Collector;
+use super::diagnostic::ConfigError;
+use super::document::{self, Edit, Value};
+use super::fault_profile_file::FaultProfileFile;
+use super::load::{self, open_scenario};
+use super::request::{CheckTemplate, ScenarioRef, World};
+use super::resolve_faults::{self, Use};
+use super::resolve_scenario::{self, DEFAULT_SEED};
+use super::resolve_upstreams;
+use super::scenario_file::ScenarioFile;
+use super::source::Source;
+use crate::model::fault::FaultRule;
+use crate::model::plan::TargetPlan;
+use crate::model::upstream::{UpstreamKind, UpstreamPlan};
+use crate::units::{Offset, Seed};
+use std::path::PathBuf;
+
+/// What there is without a scenario.
+const BOTH: &str = "[upstreams]\nopenai = {}\nsupabase = {}\n";
+
+/// What to load.
+pub struct MocksRequest<'a> {
+    /// The scenario whose upstreams are wanted; `None` is an OpenAI and a Supabase mock as they are by themselves.
+    pub scenario: Option<ScenarioRef>,
+    /// `--faults`: a fault profile's name or path; `none` is no faults. Without it, the scenario's.
+    pub faults: Option<String>,
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// `--seed-file`: what is in the Supabase mock, instead of what the scenario says.
+    pub seed_file: Option<PathBuf>,
+    /// Looks up a variable of the environment, for `${env.NAME}`.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The names of the errors that an upstream can answer with, for `inject.abort.error`.
+    pub provider_errors: &'a dyn Fn(&UpstreamKind) -> &'static [&'static str],
+    /// Checks a template of a content rule.
+    pub check_template: CheckTemplate<'a>,
+}
+
+/// What to serve.
+#[derive(Clone, Debug)]
+pub struct Mocks {
+    /// The upstreams.
+    pub upstreams: Vec<UpstreamPlan>,
+    /// What shall break, on a clock that begins when they do.
+    pub faults: Vec<FaultRule>,
+    /// The fault profile's name, if one is used.
+    pub fault_profile: Option<String>,
+    /// The seed of every random choice.
+    pub seed: Seed,
+    /// Things that are allowed but probably not meant, each with its place.
+    pub warnings: Vec<String>,
+}
+
+/// Loads what a scenario's app would talk to, without its app and its load.
+///
+/// # Errors
+///
+/// All mistakes of all files at once; of a file that cannot be parsed, the first.
+pub fn mocks(request: &MocksRequest<'_>) -> Result<Mocks, ConfigError> {
+    // The app and its secrets have no part in this, so their variables need not be set.
+    let world = World {
+        env: request.env,
+        env_required: false,
+        provider_errors: request.provider_errors,
+        check_template: request.check_template,
+    };
+    let (source, stem, origin, folder) = match &request.scenario {
+        Some(scenario) => open_scenario(scenario)?,
+        None => (Source::file("firedrill mock".to_owned(), BOTH.to_owned()), String::new(), String::new(), None),
+    };
+    let (file, source) = document::read_edited::<ScenarioFile>(source, &edits(request))?;
+    let mut out = Collector::new(source);
+    let (upstreams, seed) = match &request.scenario {
+        Some(_) => {
+            let plan = resolve_scenario::resolve(&mut out, &file, &stem, &origin, folder.as_deref(), &world);
+            (plan.upstreams, plan.seed)
+        }
+        None => {
+            let target = TargetPlan::Reference { resilient: false, defects: vec![], speed: 1.0, memory_limit: None };
+            let upstreams = resolve_upstreams::upstreams(&mut out, file.upstreams.as_ref(), &target, None, &[], &world);
+            (upstreams, Seed(file.seed.unwrap_or(DEFAULT_SEED)))
+        }
+    };
+    let profile = load::profile(&mut out, &file, folder.as_deref());
+    let (mut errors, mut warnings) = out.finish();
+    let mut mocks = Mocks { upstreams, faults: vec![], fault_profile: None, seed, warnings: vec![] };
+    if let Some(profile) = profile {
+        let (source, stem) = profile?;
+        match document::read::<FaultProfileFile>(&source) {
+            Ok(file) => {
+                let mut out = Collector::new(source);
+                // It goes on until somebody ends it: no fault begins too late.
+                let used = Use { upstreams: &mocks.upstreams, load_end: Offset::from_micros(u64::MAX) };
+                let (name, rules) = resolve_faults::resolve(&mut out, &file, &stem, Some(&used), &world);
+                (mocks.fault_profile, mocks.faults) = (Some(name), rules);
+                let (more, also) = out.finish();
+                errors.extend(more);
+                warnings.extend(also);
+            }
+            Err(diagnostic) => errors.push(*diagnostic),
+        }
+    }
+    mocks.warnings = warnings;
+    if errors.is_empty() { Ok(mocks) } else { Err(ConfigError::new(errors)) }
+}
+
+/// The options as edits of the scenario, so that a mistake in one is shown there.
+fn edits(request: &MocksRequest<'_>) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let mut option = |option: &str, key: &str, value: Option<Value>| {
+        edits.push(Edit { option: format!("{option} "), key: key.to_owned(), value });
+    };
+    if let Some(faults) = &request.faults {
+        option("--faults", "faults", None);
+        option("--faults", "faults.profile", Some(Value::Text(faults.clone())));
+    }
+    if let Some(seed) = request.seed {
+        option("--seed", "seed", Some(Value::Guess(seed.to_string())));
+    }
+    if let Some(path) = &request.seed_file {
+        // What is typed counts from the working folder, whatever the scenario's.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        option("--seed-file", "upstreams.supabase.seed", Some(Value::Text(path.display().to_string())));
+    }
+    edits
+}
