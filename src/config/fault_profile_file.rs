@@ -2,6 +2,7 @@
 
 use super::delay_file::DelayFile;
 use super::value::Quantity;
+use super::when_file::WhenFile;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -34,21 +35,6 @@ pub(super) struct FaultFile {
     #[serde(rename = "for")]
     pub(super) lasts: Option<Spanned<Quantity>>,
     pub(super) inject: Spanned<InjectFile>,
-}
-
-/// `fault.when`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct WhenFile {
-    pub(super) method: Option<Spanned<String>>,
-    pub(super) path: Option<Spanned<String>>,
-    /// A service of the provider, such as `auth`.
-    pub(super) service: Option<Spanned<String>>,
-    #[serde(default)]
-    pub(super) header: BTreeMap<Spanned<String>, String>,
-    pub(super) nth: Option<Spanned<i64>>,
-    /// 100 % if absent.
-    pub(super) share: Option<Spanned<Quantity>>,
 }
 
 /// `fault.inject.KIND`; the names are those of Toxiproxy and Envoy, so they keep their underscores.

@@ -34,12 +34,14 @@ mod resolve_source;
 mod resolve_supabase;
 mod resolve_target;
 mod resolve_upstreams;
+mod resolve_when;
 mod scenario_file;
 mod source;
 mod suggest;
 mod supabase_file;
 mod template;
 mod value;
+mod when_file;
 
 pub use builtin::{builtin_fault_profiles, builtin_playbooks, builtin_scenarios};
 pub use diagnostic::ConfigError;
