@@ -563,3 +563,380 @@ async fn every_kind_is_met_on_a_mock() {
 async fn every_kind_is_met_on_a_real_service() {
     meet_all(true).await;
 }
+
+#[tokio::test]
+async fn what_cannot_be_altered_is_left_alone_and_does_not_fire() {
+    // Each kind on an answer that has nothing of what it changes.
+    let cases = [
+        ("openai", "malformed_json = {}", Ask::NoSuchModel),
+        ("openai", "empty_object = {}", Ask::NoSuchModel),
+        ("openai", "html_page = {}", Ask::NoSuchModel),
+        ("openai", "garbage = {}", Ask::NoSuchModel),
+        ("openai", "huge_body = { size = \"1MB\" }", Ask::NoSuchModel),
+        ("openai", "empty_choices = {}", Ask::NoSuchModel),
+        ("openai", "missing_usage = {}", Ask::NoSuchModel),
+        ("openai", "duplicate_chunk = {}", Ask::Chat),
+        ("openai", "duplicate_chunk = { events = 5000 }", Ask::ChatStream),
+        ("openai", "malformed_json = { events = 5000 }", Ask::ChatStream),
+        ("openai", "slow_tokens = { every = \"5s\" }", Ask::Chat),
+        ("openai", "finish_reason = {}", Ask::Embedding),
+        ("openai", "invalid_output = {}", Ask::Chat),
+        ("openai", "wrong_content_length = { off = -100000 }", Ask::Chat),
+        ("openai", "wrong_content_length = { off = 10 }", Ask::ChatStream),
+        ("openai", "wrong_content_type = { value = \"application/json\" }", Ask::Chat),
+        ("openai", "headers = { remove = [\"x-nothing\"] }", Ask::Chat),
+        ("openai", "drip = { bytes = \"1MB\" }", Ask::Chat),
+        ("openai", "reset_peer = { after = \"1MB\" }", Ask::Chat),
+        ("openai", "stream_error = { error = \"overloaded\" }", Ask::Chat),
+        ("supabase", "stale_read = { age = \"1s\" }", Ask::Rows),
+        ("supabase", "lost_write = {}", Ask::Rows),
+        ("supabase", "garbage = { after = \"1MB\" }", Ask::Rows),
+    ];
+    let plain = Bench::start(vec![], false).await;
+    for (upstream, inject, ask) in cases {
+        let rules = rules(&format!("[[fault]]\nupstream = \"{upstream}\"\ninject.{inject}\n"));
+        for through in [false, true] {
+            if through && upstream == "supabase" && !inject.starts_with("garbage") {
+                continue;
+            }
+            let bench = Bench::start(rules.clone(), through).await;
+            let (seen, as_ever) = (bench.ask(&ask).await, plain.ask(&ask).await);
+            assert_eq!((seen.status, seen.whole), (as_ever.status, true), "{inject} on {ask:?}: {seen:?}");
+            let shape = |seen: &Seen| (seen.header("content-type").to_owned(), seen.events().len());
+            assert_eq!(shape(&seen), shape(&as_ever), "{inject} on {ask:?}");
+            let (fired, statuses) = bench.finish().await;
+            assert_eq!(fired, [], "{inject} on {ask:?}");
+            assert_eq!(statuses, BTreeMap::from([(seen.status, 1)]), "{inject} on {ask:?}");
+        }
+    }
+    plain.finish().await;
+}
+
+#[tokio::test]
+async fn an_error_keeps_its_own_body_under_faults_of_content_and_its_headers_can_change() {
+    let rules = rules(
+        "[[fault]]\nupstream = \"openai\"\ninject.empty_choices = {}\n\
+         [[fault]]\nupstream = \"openai\"\ninject.headers = { set = { retry-after = \"0\" } }\n\
+         [[fault]]\nupstream = \"openai\"\ninject.abort = { error = \"rate_limit\" }\n\
+         [[fault]]\nupstream = \"openai\"\ninject.headers = { set = { x-never = \"1\" } }\n",
+    );
+    let bench = Bench::start(rules, false).await;
+    let seen = bench.ask(&Ask::Chat).await;
+    assert_eq!((seen.status, seen.header("retry-after"), seen.header("x-never")), (429, "0", ""));
+    assert_eq!(seen.json()["error"]["code"], "rate_limit_exceeded");
+    let (fired, _) = bench.finish().await;
+    assert_eq!(fired.iter().map(|(rule, ..)| *rule).collect::<Vec<_>>(), [2, 1], "the content had nothing to change");
+}
+
+#[tokio::test]
+async fn faults_compose_in_the_stated_order_on_both_sides() {
+    let rules = rules(
+        "[[fault]]\nupstream = \"openai\"\ninject.wrong_content_length = { off = 5 }\n\
+         [[fault]]\nupstream = \"openai\"\ninject.truncate = { after = \"1B\" }\n\
+         [[fault]]\nupstream = \"openai\"\ninject.wrong_content_type = {}\n\
+         [[fault]]\nupstream = \"openai\"\ninject.empty_object = {}\n\
+         [[fault]]\nupstream = \"openai\"\ninject.malformed_json = {}\n",
+    );
+    for through in [false, true] {
+        let bench = Bench::start(rules.clone(), through).await;
+        let (text, end) = bench.raw(&Ask::Chat, IMPATIENCE).await;
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        // `{}` is broken to `{,`, cut to `{`, and its declared length is off from that.
+        assert_eq!((body, end), ("{", Err("nothing more comes".into())), "{head}");
+        assert!(head.contains("content-length: 6") && head.contains("content-type: text/html"), "{head}");
+        let (fired, statuses) = bench.finish().await;
+        assert_eq!(fired.len(), 5, "{fired:?}");
+        assert_eq!(statuses, BTreeMap::from([(0, 1)]), "nobody could read it to its end");
+    }
+}
+
+#[tokio::test]
+async fn a_length_that_is_too_short_leaves_the_rest_on_the_wire() {
+    for through in [false, true] {
+        let bench = Bench::start(rules("[[fault]]\nupstream = \"supabase\"\ninject.wrong_content_length = { off = -30 }\n"), through).await;
+        let (text, end) = bench.raw(&Ask::Rows, PATIENCE).await;
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let declared = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        assert_eq!(body.len(), declared.parse::<usize>().unwrap() + 30, "{text}");
+        assert_eq!(serde_json::from_str::<Value>(body).unwrap().as_array().unwrap().len(), 6);
+        assert_eq!(end, Ok(()), "closed by FIN: nothing else could come behind that");
+        bench.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reset_comes_behind_what_was_let_through() {
+    for (settings, ask, through) in [
+        ("{ after = \"0B\" }", Ask::Chat, false),
+        ("{ after = \"0B\" }", Ask::Chat, true),
+        ("{ after = \"40B\" }", Ask::Rows, false),
+        ("{ events = 2 }", Ask::ChatStream, true),
+    ] {
+        let upstream = ask.upstream();
+        let bench = Bench::start(rules(&format!("[[fault]]\nupstream = \"{upstream}\"\ninject.reset_peer = {settings}\n")), through).await;
+        let (text, end) = bench.raw(&ask, PATIENCE).await;
+        let (head, body) = text.split_once("\r\n\r\n").expect("the headers are out");
+        assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+        assert_eq!(end, Err("connection reset".into()), "{settings} on {ask:?}");
+        match settings {
+            "{ after = \"0B\" }" => assert_eq!(body, ""),
+            "{ after = \"40B\" }" => assert_eq!(body.len(), 40),
+            _ => assert_eq!(body.matches("data: ").count(), 2),
+        }
+        let (_, statuses) = bench.finish().await;
+        assert_eq!(statuses, BTreeMap::from([(0, 1)]));
+    }
+}
+
+#[tokio::test]
+async fn a_huge_answer_is_made_while_it_is_sent() {
+    // Far more than this test could hold, were it held: a gigabyte, of which the client takes a few.
+    let bench = Bench::start(rules("[[fault]]\nupstream = \"openai\"\ninject.huge_body = { size = \"1GB\" }\n"), false).await;
+    let before = resident();
+    let url = format!("http://{}/v1/chat/completions", bench.address("openai"));
+    let asking = bench.client.post(url).bearer_auth("sk-test-abcdefghijkl").json(&Ask::Chat.body());
+    let mut response = asking.send().await.unwrap();
+    assert!(response.headers()["content-length"].to_str().unwrap().parse::<u64>().unwrap() > 1_000_000_000);
+    let mut seen = 0;
+    while seen < 300_000_000 {
+        seen += response.chunk().await.unwrap().unwrap().len();
+    }
+    let grown = resident().saturating_sub(before);
+    // Tests beside this one hold something too.
+    assert!(grown < 250 << 20, "{grown} bytes more than before");
+    drop(response);
+    bench.finish().await;
+}
+
+/// Bytes of memory that this process holds.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10
+}
+
+// --- Data ---------------------------------------------------------------------------------------------------------
+
+fn ids(rows: &Value) -> BTreeSet<u64> {
+    rows.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
+}
+
+async fn data(inject: &str) -> Bench {
+    Bench::start(rules(&format!("[[fault]]\nupstream = \"supabase\"\ninject.{inject}\n")), false).await
+}
+
+async fn findings(bench: &Bench) -> Value {
+    bench.json(reqwest::Method::GET, "/__firedrill/ledger", None).await.1
+}
+
+const POST: reqwest::Method = reqwest::Method::POST;
+const GET: reqwest::Method = reqwest::Method::GET;
+const PATCH: reqwest::Method = reqwest::Method::PATCH;
+const DELETE: reqwest::Method = reqwest::Method::DELETE;
+
+#[tokio::test]
+async fn lost_write_is_acknowledged_not_there_and_known_to_be_ours() {
+    let bench = data("lost_write = {}").await;
+    let (status, rows) = bench.json(POST, "/rest/v1/items", Some(json!({"id": 70, "text": "gone"}))).await;
+    assert_eq!((status, &rows[0]["text"]), (201, &json!("gone")));
+    let (status, rows) = bench.json(PATCH, "/rest/v1/items?id=eq.1", Some(json!({"text": "changed"}))).await;
+    assert_eq!((status, &rows[0]["text"]), (200, &json!("changed")));
+    let (status, _) = bench.json(DELETE, "/rest/v1/items?id=eq.2", None).await;
+    assert_eq!(status, 200);
+    // Nothing changes, so nothing is lost.
+    bench.json(DELETE, "/rest/v1/items?id=eq.99", None).await;
+    let (_, now) = bench.json(GET, "/rest/v1/items?select=id,text&order=id", None).await;
+    assert_eq!(ids(&now), (1..=6).collect());
+    assert_eq!(now[0]["text"], "row 1");
+    let ledger = findings(&bench).await;
+    let ours = &ledger["findings"]["by_fault"];
+    assert_eq!(ours["lost_writes"], 3, "{ledger:#}");
+    assert_eq!(ours["lost"], json!({"count": 1, "named": ["items 70"]}));
+    assert_eq!(ours["altered"]["named"], json!(["items 1"]));
+    assert_eq!(ours["returned"]["named"], json!(["items 2"]));
+    for kind in ["lost", "altered", "returned", "unacknowledged", "duplicated"] {
+        assert_eq!(ledger["findings"][kind]["count"], 0, "not the app's: {kind}");
+    }
+    assert_eq!(ledger["acknowledged"], 3);
+    assert_eq!(ledger["latest"][2]["lost_by"], json!({"rule": 0, "n": 1}), "the entry names its decision");
+    let (fired, _) = bench.finish().await;
+    assert_eq!(fired.iter().map(|(rule, n, _)| (*rule, *n)).collect::<Vec<_>>(), [(0, 1), (0, 2), (0, 3)]);
+}
+
+#[tokio::test]
+async fn a_loss_of_the_apps_own_is_still_seen_beside_ours() {
+    // The row of the second request is acknowledged, and then removed by somebody who was never told so: their
+    // connection broke. That is no fault of data.
+    let bench = Bench::start(
+        rules(
+            "[[fault]]\nupstream = \"supabase\"\nwhen = { method = \"POST\", nth = 2 }\ninject.lost_write = {}\n\
+             [[fault]]\nupstream = \"supabase\"\nwhen = { method = \"DELETE\" }\ninject.limit_data = { bytes = \"1B\" }\n",
+        ),
+        false,
+    )
+    .await;
+    for id in [70, 71] {
+        assert_eq!(bench.json(POST, "/rest/v1/items", Some(json!({"id": id}))).await.0, 201);
+    }
+    let url = format!("http://{}/rest/v1/items?id=eq.70", bench.address("supabase"));
+    let cut = bench.client.delete(url).header("apikey", "k").header("prefer", "return=representation").send().await;
+    cut.unwrap().bytes().await.unwrap_err();
+    let ledger = findings(&bench).await;
+    assert_eq!(ledger["findings"]["lost"]["named"], json!(["items 70"]), "{ledger:#}");
+    assert_eq!(ledger["findings"]["by_fault"]["lost"]["named"], json!(["items 71"]), "{ledger:#}");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn duplicate_write_writes_twice_where_the_database_takes_it_twice() {
+    let bench = data("duplicate_write = {}").await;
+    let (status, rows) = bench.json(POST, "/rest/v1/notes", Some(json!({"text": "once"}))).await;
+    assert_eq!((status, rows.as_array().unwrap().len()), (201, 1));
+    let (_, now) = bench.json(GET, "/rest/v1/notes?text=eq.once", None).await;
+    assert_eq!(now.as_array().unwrap().len(), 2);
+    assert_ne!(now[0]["id"], now[1]["id"]);
+    // A key of the client's own is there already: the second time is refused, and nothing happened.
+    let (status, _) = bench.json(POST, "/rest/v1/items", Some(json!({"id": 70, "text": "own key"}))).await;
+    assert_eq!(status, 201);
+    let ledger = findings(&bench).await;
+    assert_eq!(ledger["findings"]["by_fault"]["duplicated"]["count"], 1, "{ledger:#}");
+    for kind in ["unacknowledged", "duplicated", "lost"] {
+        assert_eq!(ledger["findings"][kind]["count"], 0, "{kind}: {ledger:#}");
+    }
+    let (fired, _) = bench.finish().await;
+    assert_eq!(fired.len(), 1);
+}
+
+#[tokio::test]
+async fn partial_batch_keeps_a_part_of_what_it_acknowledged() {
+    let bench = data("partial_batch = { keep = \"50%\" }").await;
+    let rows: Vec<Value> = (70..75).map(|id| json!({"id": id})).collect();
+    let (status, told) = bench.json(POST, "/rest/v1/items", Some(json!(rows))).await;
+    assert_eq!((status, told.as_array().unwrap().len()), (201, 5));
+    bench.json(POST, "/rest/v1/items", Some(json!({"id": 80}))).await;
+    let (_, now) = bench.json(GET, "/rest/v1/items?id=gte.70", None).await;
+    assert_eq!(ids(&now), BTreeSet::from([70, 71, 80]));
+    let ledger = findings(&bench).await;
+    assert_eq!(ledger["findings"]["by_fault"]["lost"]["named"], json!(["items 72", "items 73", "items 74"]));
+    assert_eq!((&ledger["acknowledged"], &ledger["findings"]["lost"]["count"]), (&json!(6), &json!(0)));
+    let (fired, _) = bench.finish().await;
+    assert_eq!(fired.len(), 1, "one row is no batch");
+}
+
+#[tokio::test]
+async fn stale_read_answers_from_before_and_changes_nothing() {
+    let bench = Bench::start(
+        rules("[[fault]]\nupstream = \"supabase\"\nwhen = { method = \"GET\", path = \"/rest/*\", nth = 2 }\ninject.stale_read = { age = \"60s\" }\n"),
+        false,
+    )
+    .await;
+    let rows = "/rest/v1/items?select=*&order=id";
+    bench.json(POST, "/rest/v1/items", Some(json!({"id": 70, "text": "new"}))).await;
+    bench.json(PATCH, "/rest/v1/items?id=eq.1", Some(json!({"text": "changed"}))).await;
+    bench.json(DELETE, "/rest/v1/items?id=eq.2", None).await;
+    let (_, now) = bench.json(GET, rows, None).await;
+    let (_, stale) = bench.json(GET, rows, None).await;
+    let (_, again) = bench.json(GET, rows, None).await;
+    assert_eq!(now, again, "the database is as it was");
+    assert_eq!(ids(&now), BTreeSet::from([1, 3, 4, 5, 6, 70]));
+    assert_eq!(ids(&stale), (1..=6).collect());
+    assert_eq!((&now[0]["text"], &stale[0]["text"]), (&json!("changed"), &json!("row 1")));
+    // Of a row that nobody touched, old and new say the same: not hit.
+    let (_, same) = bench.json(GET, "/rest/v1/items?id=eq.5", None).await;
+    assert_eq!(same[0]["text"], "row 5");
+    let ledger = findings(&bench).await;
+    assert_eq!(ledger["findings"]["lost"]["count"], 0, "{ledger:#}");
+    let (fired, _) = bench.finish().await;
+    assert_eq!(fired.iter().map(|(_, n, _)| *n).collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
+async fn a_stale_read_is_as_old_as_it_says() {
+    let bench = Bench::start(
+        rules("[[fault]]\nupstream = \"supabase\"\nwhen = { method = \"GET\", path = \"/rest/*\" }\ninject.stale_read = { age = \"300ms\" }\n"),
+        false,
+    )
+    .await;
+    bench.json(POST, "/rest/v1/items", Some(json!({"id": 70}))).await;
+    assert!(!ids(&bench.json(GET, "/rest/v1/items", None).await.1).contains(&70));
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert!(ids(&bench.json(GET, "/rest/v1/items", None).await.1).contains(&70), "by then the replica has it");
+    let (fired, _) = bench.finish().await;
+    assert_eq!(fired.len(), 1);
+}
+
+// --- The document -------------------------------------------------------------------------------------------------
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/faults.md");
+const BEGIN: &str = "<!-- made from src/model/fault/kinds -->\n";
+const END: &str = "<!-- end -->\n";
+
+/// What the head of a kind's file says: its name, what it does, and the four paragraphs.
+fn entry(text: &str) -> (String, Vec<String>) {
+    let head = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect::<Vec<_>>().join("\n");
+    let paragraphs: Vec<String> = head.split("\n\n").map(|part| part.replace('\n', " ")).collect();
+    let name = paragraphs[0].split('`').nth(1).unwrap().to_owned();
+    let labels = ["Keys: ", "On the wire: ", "Imitates: ", "Clients see: "];
+    assert_eq!(paragraphs.len(), 1 + labels.len(), "{name} says all of it");
+    let mut parts = vec![paragraphs[0].split_once(": ").unwrap().1.to_owned()];
+    for (label, paragraph) in labels.iter().zip(&paragraphs[1..]) {
+        parts.push(paragraph.strip_prefix(label).unwrap_or_else(|| panic!("{name}: {label}")).to_owned());
+    }
+    (name, parts)
+}
+
+fn catalogue() -> BTreeMap<String, Vec<String>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/model/fault/kinds");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files
+        .filter(|path| path.file_name().unwrap() != "mod.rs")
+        .map(|path| {
+            let (name, parts) = entry(&std::fs::read_to_string(&path).unwrap());
+            assert_eq!(path.file_stem().unwrap(), name.as_str());
+            (name, parts)
+        })
+        .collect()
+}
+
+/// `docs/faults.md` has the words of the catalogue; `FIREDRILL_WRITE_DOCS=1` writes them anew.
+#[test]
+fn the_document_says_what_the_catalogue_says() {
+    let mut table = String::from("| name | keys | on the wire | imitates | clients see |\n|---|---|---|---|---|\n");
+    for (name, parts) in catalogue() {
+        let cell = |text: &String| text.replace('|', "\\|");
+        let [what, keys, wire, imitates, clients] = parts.each_ref_array().map(cell);
+        writeln!(table, "| **`{name}`** {what} | {keys} | {wire} | {imitates} | {clients} |").unwrap();
+    }
+    let document = std::fs::read_to_string(DOCUMENT).unwrap();
+    let (before, rest) = document.split_once(BEGIN).expect("the table's beginning is marked");
+    let (written, after) = rest.split_once(END).expect("the table's end is marked");
+    if std::env::var_os("FIREDRILL_WRITE_DOCS").is_some() {
+        std::fs::write(DOCUMENT, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+        return;
+    }
+    assert!(written == table, "docs/faults.md differs from the catalogue; FIREDRILL_WRITE_DOCS=1 writes it anew");
+}
+
+trait EachRef {
+    fn each_ref_array(&self) -> [&String; 5];
+}
+
+impl EachRef for Vec<String> {
+    fn each_ref_array(&self) -> [&String; 5] {
+        [&self[0], &self[1], &self[2], &self[3], &self[4]]
+    }
+}
+
+/// Every kind that a profile can name has its entry, and is met by a client here.
+#[test]
+fn every_kind_has_an_entry_and_is_met() {
+    let known: BTreeSet<String> = catalogue().into_keys().collect();
+    let met: BTreeSet<String> = CASES.iter().map(|case| case.kind).chain(OF_DATA).map(str::to_owned).collect();
+    assert_eq!(known.difference(&met).collect::<Vec<_>>(), Vec::<&String>::new(), "nobody meets these");
+    // The reader of profiles names all that it knows when it meets one that it does not.
+    let snapshot = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bad_config/profile-unknown-kind.snap");
+    let text = std::fs::read_to_string(snapshot).unwrap();
+    let valid = text.split("valid here: ").nth(1).expect("it lists what is valid").split("\n\n").next().unwrap();
+    let readable: BTreeSet<String> = valid.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    assert_eq!(known, readable, "the catalogue's files and what profiles can name");
+}
