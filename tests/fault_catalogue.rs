@@ -86,6 +86,10 @@ impl Bench {
     }
 
     async fn ask(&self, ask: &Ask) -> Seen {
+        self.ask_with(ask, &[]).await
+    }
+
+    async fn ask_with(&self, ask: &Ask, headers: &[(&str, &str)]) -> Seen {
         let url = format!("http://{}{}", self.address(ask.upstream()), ask.path());
         let request = match ask.body() {
             Some(body) => self.client.post(url).json(&body),
@@ -95,7 +99,7 @@ impl Bench {
             "openai" => request.bearer_auth("sk-test-abcdefghijkl"),
             _ => request.header("apikey", "key"),
         };
-        Seen::of(request).await
+        Seen::of(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
     }
 
     /// What a bare socket sees of it, until the connection ends.
@@ -653,7 +657,11 @@ async fn faults_compose_in_the_stated_order_on_both_sides() {
 #[tokio::test]
 async fn a_length_that_is_too_short_leaves_the_rest_on_the_wire() {
     for through in [false, true] {
-        let bench = Bench::start(rules("[[fault]]\nupstream = \"supabase\"\ninject.wrong_content_length = { off = -30 }\n"), through).await;
+        let bench = Bench::start(
+            rules("[[fault]]\nupstream = \"supabase\"\ninject.wrong_content_length = { off = -30 }\n"),
+            through,
+        )
+        .await;
         let (text, end) = bench.raw(&Ask::Rows, PATIENCE).await;
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let declared = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
@@ -673,7 +681,11 @@ async fn a_reset_comes_behind_what_was_let_through() {
         ("{ events = 2 }", Ask::ChatStream, true),
     ] {
         let upstream = ask.upstream();
-        let bench = Bench::start(rules(&format!("[[fault]]\nupstream = \"{upstream}\"\ninject.reset_peer = {settings}\n")), through).await;
+        let bench = Bench::start(
+            rules(&format!("[[fault]]\nupstream = \"{upstream}\"\ninject.reset_peer = {settings}\n")),
+            through,
+        )
+        .await;
         let (text, end) = bench.raw(&ask, PATIENCE).await;
         let (head, body) = text.split_once("\r\n\r\n").expect("the headers are out");
         assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
@@ -691,7 +703,8 @@ async fn a_reset_comes_behind_what_was_let_through() {
 #[tokio::test]
 async fn a_huge_answer_is_made_while_it_is_sent() {
     // Far more than this test could hold, were it held: a gigabyte, of which the client takes a few.
-    let bench = Bench::start(rules("[[fault]]\nupstream = \"openai\"\ninject.huge_body = { size = \"1GB\" }\n"), false).await;
+    let bench =
+        Bench::start(rules("[[fault]]\nupstream = \"openai\"\ninject.huge_body = { size = \"1GB\" }\n"), false).await;
     let before = resident();
     let url = format!("http://{}/v1/chat/completions", bench.address("openai"));
     let asking = bench.client.post(url).bearer_auth("sk-test-abcdefghijkl").json(&Ask::Chat.body());
@@ -869,6 +882,7 @@ async fn a_stale_read_is_as_old_as_it_says() {
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/faults.md");
 const BEGIN: &str = "<!-- made from src/model/fault/kinds -->\n";
+const ERRORS: &str = "<!-- made from what the mocks answer -->\n";
 const END: &str = "<!-- end -->\n";
 
 /// What the head of a kind's file says: its name, what it does, and the four paragraphs.
@@ -898,33 +912,75 @@ fn catalogue() -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// `docs/faults.md` has the words of the catalogue; `FIREDRILL_WRITE_DOCS=1` writes them anew.
+/// Compares a part of the document, from a mark to the next end, with what it should say; `FIREDRILL_WRITE_DOCS=1`
+/// writes it anew.
+fn compare(begin: &str, table: &str) {
+    // Two tests write parts of one file.
+    static WRITING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = WRITING.lock().unwrap();
+    let document = std::fs::read_to_string(DOCUMENT).unwrap();
+    let (before, rest) = document.split_once(begin).expect("the table's beginning is marked");
+    let (written, after) = rest.split_once(END).expect("the table's end is marked");
+    if std::env::var_os("FIREDRILL_WRITE_DOCS").is_some() {
+        std::fs::write(DOCUMENT, format!("{before}{begin}{table}{END}{after}")).unwrap();
+        return;
+    }
+    assert!(written == table, "docs/faults.md is not up to date; FIREDRILL_WRITE_DOCS=1 writes it anew:\n{table}");
+}
+
 #[test]
 fn the_document_says_what_the_catalogue_says() {
     let mut table = String::from("| name | keys | on the wire | imitates | clients see |\n|---|---|---|---|---|\n");
     for (name, parts) in catalogue() {
-        let cell = |text: &String| text.replace('|', "\\|");
-        let [what, keys, wire, imitates, clients] = parts.each_ref_array().map(cell);
+        let parts: Vec<String> = parts.iter().map(|text| text.replace('|', "\\|")).collect();
+        let [what, keys, wire, imitates, clients] = parts.as_slice() else { panic!("{name} has five parts") };
         writeln!(table, "| **`{name}`** {what} | {keys} | {wire} | {imitates} | {clients} |").unwrap();
     }
-    let document = std::fs::read_to_string(DOCUMENT).unwrap();
-    let (before, rest) = document.split_once(BEGIN).expect("the table's beginning is marked");
-    let (written, after) = rest.split_once(END).expect("the table's end is marked");
-    if std::env::var_os("FIREDRILL_WRITE_DOCS").is_some() {
-        std::fs::write(DOCUMENT, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
-        return;
-    }
-    assert!(written == table, "docs/faults.md differs from the catalogue; FIREDRILL_WRITE_DOCS=1 writes it anew");
+    compare(BEGIN, &table);
 }
 
-trait EachRef {
-    fn each_ref_array(&self) -> [&String; 5];
-}
-
-impl EachRef for Vec<String> {
-    fn each_ref_array(&self) -> [&String; 5] {
-        [&self[0], &self[1], &self[2], &self[3], &self[4]]
+/// Every error that a provider's catalogue names, as a client meets it: its status, its type and its words.
+#[tokio::test]
+async fn every_error_of_a_provider_is_met_and_written_down() {
+    let mut table = String::from("| upstream | name | status | type | words |\n|---|---|---|---|---|\n");
+    for plan in kinds() {
+        let (upstream, ask) = (plan.name.as_str(), if plan.name == "openai" { Ask::Chat } else { Ask::Rows });
+        let names = known_errors(&plan.kind);
+        let profile: String = names
+            .iter()
+            .map(|name| {
+                format!(
+                    "[[fault]]\nupstream = \"{upstream}\"\nwhen = {{ header = {{ x-error = \"{name}\" }} }}\n\
+                     inject.abort = {{ error = \"{name}\" }}\n"
+                )
+            })
+            .collect();
+        let bench = Bench::start(rules(&profile), false).await;
+        for name in names {
+            let seen = bench.ask_with(&ask, &[("x-error", name)]).await;
+            let body: Value = serde_json::from_slice(&seen.body).unwrap_or(Value::Null);
+            let said = ["/error/message", "/message", "/msg"].iter().find_map(|at| body.pointer(at)?.as_str());
+            let text = seen.text();
+            let title = text.split_once("<title>").and_then(|(_, rest)| Some(rest.split_once("</title>")?.0));
+            let whole = said.or(title).unwrap_or(&text);
+            let mut words: String = whole.chars().take(90).collect();
+            if words.len() < whole.len() {
+                words.push('…');
+            }
+            assert!(seen.status >= 400 && !words.is_empty(), "{name}: {seen:?}");
+            writeln!(
+                table,
+                "| {upstream} | `{name}` | {} | `{}` | {} |",
+                seen.status,
+                seen.header("content-type"),
+                words.replace('|', "\\|").replace('<', "&lt;")
+            )
+            .unwrap();
+        }
+        let (fired, _) = bench.finish().await;
+        assert_eq!(fired.len(), names.len());
     }
+    compare(ERRORS, &table);
 }
 
 /// Every kind that a profile can name has its entry, and is met by a client here.

@@ -112,7 +112,7 @@ impl Supabase {
 
     /// PostgREST forbids nobody in particular with 401, and somebody with 403.
     fn for_caller(&self, mut answer: Answer, name: &str, call: &Call<'_>) -> Answer {
-        if name == "42501" && !self.is_signed_in(call) {
+        if name.starts_with("42501") && !self.is_signed_in(call) {
             answer.status = StatusCode::UNAUTHORIZED;
         }
         answer
