@@ -21,6 +21,7 @@ mod openai_file;
 mod playbook_file;
 mod request;
 mod resolve_content;
+mod resolve_course;
 mod resolve_delay;
 mod resolve_faults;
 mod resolve_functions;

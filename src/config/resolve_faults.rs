@@ -3,11 +3,12 @@
 use super::collector::Collector;
 use super::fault_profile_file::{AbortFile, FaultFile, FaultProfileFile, InjectFile, StreamErrorFile};
 use super::request::World;
+use super::resolve_course::{Timing, course};
 use super::resolve_delay::delay;
-use super::resolve_when::{matcher, share, window};
+use super::resolve_when::{matcher, share};
 use super::suggest;
 use super::value::Quantity;
-use crate::model::fault::{Abort, BodyPoint, FaultRule, Injection, StreamError, StreamErrorForm};
+use crate::model::fault::{Abort, BodyPoint, FaultMatch, FaultRule, Injection, StreamError, StreamErrorForm};
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::{ByteSize, Offset, Span};
 use std::collections::HashSet;
@@ -58,11 +59,11 @@ pub(super) fn resolve(
 fn rule(out: &mut Collector, file: &FaultFile, name: String, used: Option<&Use<'_>>, world: &World<'_>) -> FaultRule {
     let upstream = file.upstream.get_ref().as_str();
     let kind = upstream_kind(out, &file.upstream, used);
-    let window = window(out, file, &name, used.map(|used| used.load_end));
+    let (window, course) = course(out, file, &name, Timing::AS_WRITTEN, used.map(|used| used.load_end));
     FaultRule {
         name,
         upstream: upstream.to_owned(),
-        when: matcher(out, &file.when, kind.as_ref()),
+        when: FaultMatch { course, ..matcher(out, &file.when, kind.as_ref()) },
         share: share(out, &file.when),
         window,
         inject: injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world),

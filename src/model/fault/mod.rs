@@ -2,7 +2,7 @@
 
 mod when;
 
-pub use when::{FaultMatch, FaultWindow};
+pub use when::{BodyTest, Course, DutyCycle, FaultMatch, FaultWindow, First, Key, Ramped, Tries};
 
 use crate::units::{ByteSize, Share, Span};
 use serde::{Deserialize, Serialize};
