@@ -339,7 +339,8 @@ pub(super) struct ConditionFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct FaultsFile {
-    pub(super) profile: Option<Spanned<String>>,
+    /// One profile or several.
+    pub(super) profile: Option<Spanned<OneOrMany<String>>>,
 }
 
 /// `[memory]`
