@@ -5,6 +5,7 @@ use super::collector::Collector;
 use super::content_file::ContentRulesFile;
 use super::diagnostic::{ConfigError, Diagnostic};
 use super::document::{self, Edit, Value};
+use super::envoy;
 use super::find::{self, Found, PLAYBOOKS, SCENARIOS};
 use super::playbook_file::PlaybookFile;
 use super::profiles::{self, Opened};
@@ -46,7 +47,9 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, ConfigError> {
     let (mut errors, mut warnings) = out.finish();
     let used = Use { upstreams: &plan.upstreams, load_end: plan.load_end() };
     let resolved = profiles::resolve(opened, Some(&used), &world);
-    (plan.fault_profile, plan.faults) = (resolved.name, resolved.rules);
+    plan.fault_profile = resolved.name;
+    plan.faults = envoy::rules(file.upstreams.as_ref().map(toml::Spanned::get_ref));
+    plan.faults.extend(resolved.rules);
     errors.extend(resolved.errors);
     warnings.extend(resolved.warnings);
 

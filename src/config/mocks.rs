@@ -3,6 +3,7 @@
 use super::collector::Collector;
 use super::diagnostic::ConfigError;
 use super::document::{self, Edit, Value};
+use super::envoy;
 use super::load::open_scenario;
 use super::profiles;
 use super::request::{CheckTemplate, ScenarioRef, World};
@@ -89,7 +90,9 @@ pub fn mocks(request: &MocksRequest<'_>) -> Result<Mocks, ConfigError> {
     // It goes on until somebody ends it: no fault begins too late.
     let used = Use { upstreams: &mocks.upstreams, load_end: Offset::from_micros(u64::MAX) };
     let resolved = profiles::resolve(opened, Some(&used), &world);
-    (mocks.fault_profile, mocks.faults) = (resolved.name, resolved.rules);
+    mocks.fault_profile = resolved.name;
+    mocks.faults = envoy::rules(file.upstreams.as_ref().map(toml::Spanned::get_ref));
+    mocks.faults.extend(resolved.rules);
     errors.extend(resolved.errors);
     warnings.extend(resolved.warnings);
     mocks.warnings = warnings;

@@ -12,6 +12,7 @@ mod delay_file;
 mod diagnostic;
 mod document;
 mod env;
+mod envoy;
 mod fault_profile_file;
 mod find;
 mod functions_file;

@@ -107,6 +107,7 @@ fn covers(rule: &FaultRule, other: &FaultRule) -> bool {
         tries,
         nth: _,
         first: _,
+        asked,
         course: _,
     } = &rule.when;
     let when = &other.when;
@@ -122,6 +123,7 @@ fn covers(rule: &FaultRule, other: &FaultRule) -> bool {
         && fits(table.as_deref(), when.table.as_deref())
         && fits(user.as_deref(), when.user.as_deref())
         && wider(tries.as_ref(), when.tries.as_ref())
+        && wider(asked.as_ref(), when.asked.as_ref())
 }
 
 fn spans(window: FaultWindow, other: FaultWindow) -> bool {

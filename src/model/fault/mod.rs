@@ -12,7 +12,7 @@ pub use action::{FaultAction, FaultDecision};
 pub use body::{BodyPoint, StreamError, StreamErrorForm};
 pub use delay::{Delay, DelayShape, Quantile};
 pub use injection::Injection;
-pub use when::{BodyTest, Course, DutyCycle, FaultMatch, FaultWindow, First, Key, Ramped, Tries};
+pub use when::{AskedFor, BodyTest, Course, DutyCycle, FaultMatch, FaultWindow, First, Key, Ramped, Tries};
 
 use crate::units::Share;
 use serde::{Deserialize, Serialize};
