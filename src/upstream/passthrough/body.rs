@@ -132,6 +132,11 @@ impl RemoteBody {
         self.body.is_end_stream()
     }
 
+    /// Whether nothing comes any more, as far as that is known without asking.
+    pub fn is_over(&self) -> bool {
+        self.body.is_end_stream() && self.again.is_empty() && self.event.as_ref().is_none_or(BytesMut::is_empty)
+    }
+
     /// Its length, as far as it is known.
     pub fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
