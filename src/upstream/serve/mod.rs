@@ -7,11 +7,11 @@ mod through;
 
 use crate::fault::{Engine, FaultQuery};
 use crate::model::event::EventSink;
-use crate::model::fault::{Abort, FaultAction};
-use crate::units::RunClock;
+use crate::model::fault::{Abort, FaultAction, FaultDecision};
+use crate::units::{Offset, RunClock};
 use crate::upstream::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
 use crate::upstream::encoding;
-use crate::upstream::inbound::{Inbound, InboundError};
+use crate::upstream::inbound::{Inbound, InboundError, LOOK_LIMIT, Peeked};
 use crate::upstream::link::LinkControl;
 use crate::upstream::notes::{Billed, Notes};
 use crate::upstream::pages;
@@ -25,6 +25,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use outgoing::{Outgoing, declared, padded, truncate};
+use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -114,40 +115,64 @@ impl Upstream {
         }
         let clock = self.notes.clock();
         let mut decisions = Vec::new();
+        let query = FaultQuery {
+            upstream: self.notes.upstream(),
+            method: head.method.as_str(),
+            path,
+            query: head.uri.query().unwrap_or(""),
+            service: self.mock.service(path),
+            headers: &head.headers,
+            connection: control.number(),
+        };
+        // When the request came, if a rule wants to look at its body.
+        let mut to_look_at = None;
         if let Some(clock) = &clock {
-            let query = FaultQuery {
-                upstream: self.notes.upstream(),
-                method: head.method.as_str(),
-                path,
-                service: self.mock.service(path),
-                headers: &head.headers,
-            };
+            let at = clock.now();
             // Decided when the request comes, not when its body has: a request's number is its place of arrival.
-            decisions = self.engine.decide(clock.now(), &query);
+            decisions = self.engine.decide(at, &query);
+            for decision in &decisions {
+                if let Some(at) = self.engine.take_opened(decision) {
+                    self.notes.opened(at, decision.rule);
+                }
+            }
+            to_look_at = Some(at).filter(|at| !is_ended(&decisions) && self.engine.wants_body(*at, &query));
             self.notes.called(clock, is_retry(&head.headers));
         }
         let mut asked = Asked {
-            method: head.method,
+            method: head.method.clone(),
             clock,
             control,
             busy: None,
             upgrade: head.extensions.remove::<OnUpgrade>(),
             http2: head.version == Version::HTTP_2,
         };
-        if let Some(remote) = &self.remote
-            && !decisions.iter().any(|decision| is_terminal(&decision.action))
-        {
-            head.method = asked.method.clone();
-            asked.busy = Some(Busy::new(&self.in_flight));
-            return Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await;
-        }
-        let body = match self.inbound.read(&head.headers, body).await {
-            Ok(body) => body,
-            Err(InboundError::TooLarge) => {
-                let refusal = self.mock.too_large();
-                return Ok(self.reply(asked, refusal, Outgoing::default()));
+        let body = match &self.remote {
+            Some(remote) if !is_ended(&decisions) => {
+                let mut body = Peeked::unread(body);
+                if let Some(at) = to_look_at {
+                    let read = Box::pin(self.inbound.peek(body.rest)).await;
+                    body = read.map_err(|_| Severed::ByClient)?;
+                    decisions.extend(self.decide_on_body(at, &query, body.whole().as_deref()));
+                }
+                if !is_ended(&decisions) {
+                    asked.busy = Some(Busy::new(&self.in_flight));
+                    return Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await;
+                }
+                body.into_held()
             }
-            Err(InboundError::Broken) => return Err(Severed::ByClient),
+            _ => match self.inbound.read(&head.headers, body).await {
+                Ok(body) => {
+                    if let Some(at) = to_look_at {
+                        decisions.extend(self.decide_on_body(at, &query, Some(&body)));
+                    }
+                    body
+                }
+                Err(InboundError::TooLarge) => {
+                    let refusal = self.mock.too_large();
+                    return Ok(self.reply(asked, refusal, Outgoing::default()));
+                }
+                Err(InboundError::Broken) => return Err(Severed::ByClient),
+            },
         };
         let busy = Busy::new(&self.in_flight);
         let call = Call {
@@ -223,6 +248,23 @@ impl Upstream {
         wait_for(delay + answer.delay).await;
         asked.busy = Some(busy);
         Ok(self.reply(asked, answer, outgoing))
+    }
+
+    /// What the rules decide that look at bodies. `body` is the whole one, as far as it could be held.
+    fn decide_on_body(&self, at: Offset, query: &FaultQuery<'_>, body: Option<&[u8]>) -> Vec<FaultDecision> {
+        match body.filter(|body| body.len() as u64 <= LOOK_LIMIT) {
+            Some(body) => {
+                let json = serde_json::from_slice::<Value>(body).ok();
+                self.engine.decide_on_body(at, query, json.as_ref())
+            }
+            None => {
+                let most = LOOK_LIMIT >> 20;
+                self.notes.warn_once(&format!(
+                    "a request's body was longer than {most} MiB: faults that look at bodies passed it over"
+                ));
+                Vec::new()
+            }
+        }
     }
 
     /// The error that an abort asks for: the provider's own, with what the rule says on top.
@@ -370,6 +412,11 @@ fn response(status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response
 /// A body that nobody needs to watch.
 fn whole(method: &Method, body: Bytes, control: Arc<LinkControl>) -> ReplyBody {
     ReplyBody::plain(if *method == Method::HEAD { Bytes::new() } else { body }, control, None)
+}
+
+/// Whether one of them takes the place of an answer.
+fn is_ended(decisions: &[FaultDecision]) -> bool {
+    decisions.iter().any(|decision| is_terminal(&decision.action))
 }
 
 /// Whether it takes the place of an answer.

@@ -5,6 +5,7 @@ use super::{Asked, Upstream, response, wait_for};
 use crate::model::fault::{FaultDecision, StreamError, StreamErrorForm};
 use crate::upstream::alter::Alterations;
 use crate::upstream::answer::{Answer, AnswerBody, Call};
+use crate::upstream::inbound::Peeked;
 use crate::upstream::notes::Billed;
 use crate::upstream::passage::{MidStream, Passage, Sorted};
 use crate::upstream::passthrough::{PassThrough, Remote, Unread};
@@ -12,7 +13,6 @@ use crate::upstream::reply::{BodyFault, BodyFaultKind, Ending, ReplyBody, Severe
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderValue, Method, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,7 +27,7 @@ impl Upstream {
         remote: &PassThrough,
         mut asked: Asked,
         mut head: http::request::Parts,
-        body: Incoming,
+        body: Peeked,
         decisions: Vec<FaultDecision>,
     ) -> Result<Response<ReplyBody>, Severed> {
         let path = head.uri.path();
