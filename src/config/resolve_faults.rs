@@ -3,10 +3,11 @@
 use super::collector::Collector;
 use super::fault_profile_file::{FaultFile, FaultProfileFile};
 use super::request::World;
-use super::resolve_inject::injection;
+use super::resolve_inject::{check_place, injection};
 use super::resolve_when::{matcher, share, window};
 use super::suggest;
 use crate::model::fault::FaultRule;
+use crate::model::source::SourcePlan;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::Offset;
 use std::collections::HashSet;
@@ -57,13 +58,20 @@ fn rule(out: &mut Collector, file: &FaultFile, name: String, used: Option<&Use<'
     let upstream = file.upstream.get_ref().as_str();
     let kind = upstream_kind(out, &file.upstream, used);
     let window = window(out, file, &name, used.map(|used| used.load_end));
+    let inject = injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world);
+    if let Some(kind) = &kind {
+        let plan = used.and_then(|used| used.upstreams.iter().find(|plan| plan.name == upstream));
+        let source = plan.map_or(&SourcePlan::Mock, |plan| &plan.source);
+        let service = file.when.service.as_ref().map(|service| service.get_ref().as_str());
+        check_place(out, file.inject.span(), &inject, (kind, source), service);
+    }
     FaultRule {
         name,
         upstream: upstream.to_owned(),
         when: matcher(out, &file.when, kind.as_ref()),
         share: share(out, &file.when),
         window,
-        inject: injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world),
+        inject,
     }
 }
 

@@ -76,6 +76,9 @@ async fn connection(stream: TcpStream, upstream: Arc<Upstream>, tls: Option<TlsA
             .serve_connection(link, service)
             .with_upgrades();
         control.drive(served).await;
+        if control.has_surplus() {
+            control.linger().await;
+        }
     }
 }
 

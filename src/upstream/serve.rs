@@ -1,28 +1,35 @@
 //! [`Upstream`]: one request from its head to its answer, with the faults that were decided for it.
 
+use super::alter::Alterations;
 use super::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
 use super::encoding;
+use super::fire::Fire;
 use super::inbound::{Inbound, InboundError};
 use super::link::LinkControl;
 use super::notes::{Billed, Notes};
 use super::pages;
 use super::passage::{Passage, Sorted};
-use super::passthrough::{PassThrough, Remote};
-use super::reply::{BodyFault, BodyFaultKind, Busy, Ending, ReplyBody, Severed};
+use super::passthrough::{PassThrough, Remote, Unread};
+use super::reply::{BodyFault, BodyFaultKind, BodyFaults, Busy, Ending, Padding, ReplyBody, Severed, Tail};
 use super::tasks::Tasks;
 use crate::fault::{Engine, FaultQuery};
 use crate::model::event::EventSink;
 use crate::model::fault::{Abort, BodyPoint, FaultAction, FaultDecision};
 use crate::units::RunClock;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+/// A larger answer of a real service is not altered, in bytes: it would have to be held.
+const LARGEST_ALTERED: usize = 32 << 20;
 
 /// One upstream at work.
 pub struct Upstream {
@@ -60,6 +67,7 @@ struct Asked {
     control: Arc<LinkControl>,
     busy: Option<Busy>,
     upgrade: Option<OnUpgrade>,
+    http2: bool,
 }
 
 impl Upstream {
@@ -120,20 +128,26 @@ impl Upstream {
             decisions = self.engine.decide(clock.now(), &query);
             self.notes.called(clock, is_retry(&head.headers));
         }
-        let mut asked =
-            Asked { method: head.method, clock, control, busy: None, upgrade: head.extensions.remove::<OnUpgrade>() };
+        let mut asked = Asked {
+            method: head.method,
+            clock,
+            control,
+            busy: None,
+            upgrade: head.extensions.remove::<OnUpgrade>(),
+            http2: head.version == Version::HTTP_2,
+        };
         if let Some(remote) = &self.remote
             && !decisions.iter().any(|decision| is_terminal(&decision.action))
         {
             head.method = asked.method.clone();
             asked.busy = Some(Busy::new(&self.in_flight));
-            return Ok(Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await);
+            return Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await;
         }
         let body = match self.inbound.read(&head.headers, body).await {
             Ok(body) => body,
             Err(InboundError::TooLarge) => {
                 let refusal = self.mock.too_large();
-                return Ok(self.reply(asked, refusal, Vec::new()));
+                return Ok(self.reply(asked, refusal, Outgoing::default()));
             }
             Err(InboundError::Broken) => return Err(Severed::ByClient),
         };
@@ -148,10 +162,10 @@ impl Upstream {
             in_flight: busy.now,
         };
 
-        let Sorted { delay, body: body_faults, terminal } = match clock {
+        let sorted = match clock {
             Some(clock) if !decisions.is_empty() => {
                 let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
-                passage.sort(decisions, |fault| {
+                passage.sort(decisions, &call, |fault| {
                     let event = self.mock.stream_error(fault, &call);
                     if event.is_none() {
                         self.notes
@@ -162,11 +176,13 @@ impl Upstream {
             }
             _ => Sorted::default(),
         };
+        let Sorted { delay, terminal, data, content, head: head_faults, body: body_faults, padding, length } = sorted;
         let answer = match terminal {
             // The upstream does its work at once and answers late, as a real one that is slow to answer: a client
             // that gives up meanwhile has still written its row.
             None => match encoding::refused(&call) {
-                None => self.mock.answer(&call),
+                None if data.is_empty() => self.mock.answer(&call),
+                None => self.mock.answer_hit(&call, data),
                 Some(coding) => self.unsupported(coding, &call),
             },
             Some(FaultAction::Abort(abort)) => self.aborted(&abort, &call),
@@ -196,10 +212,19 @@ impl Upstream {
         if let Some(warning) = &answer.warning {
             self.notes.warn_once(warning);
         }
-        let answer = encoding::encoded(answer, &head.headers).await;
+        let mut answer = content.applied(answer, &asked.method);
+        let mut outgoing = Outgoing { faults: body_faults, length };
+        if let Some((bytes, fire)) = padding {
+            outgoing.faults.padding = padded(&asked.method, answer.status, &answer.headers, bytes, fire)
+                .filter(|_| !matches!(&answer.body, AnswerBody::Full(body) if body.is_empty()));
+        }
+        head_faults.apply(&mut answer.headers, !matches!(&answer.body, AnswerBody::Full(body) if body.is_empty()));
+        if outgoing.faults.padding.is_none() {
+            answer = encoding::encoded(answer, &head.headers).await;
+        }
         wait_for(delay + answer.delay).await;
         asked.busy = Some(busy);
-        Ok(self.reply(asked, answer, body_faults))
+        Ok(self.reply(asked, answer, outgoing))
     }
 
     /// The answer of the real service, with the faults that leave one.
@@ -207,14 +232,14 @@ impl Upstream {
         self: Arc<Self>,
         remote: &PassThrough,
         mut asked: Asked,
-        head: http::request::Parts,
+        mut head: http::request::Parts,
         body: Incoming,
         decisions: Vec<FaultDecision>,
-    ) -> Response<ReplyBody> {
+    ) -> Result<Response<ReplyBody>, Severed> {
         let path = head.uri.path();
         let call = Call {
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
-            method: &head.method,
+            method: &asked.method,
             path,
             query: head.uri.query().unwrap_or(""),
             headers: &head.headers,
@@ -224,10 +249,14 @@ impl Upstream {
         let sorted = match asked.clock {
             Some(clock) if !decisions.is_empty() => {
                 let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
-                passage.sort(decisions, |fault| self.mock.stream_error(fault, &call))
+                passage.sort(decisions, &call, |fault| self.mock.stream_error(fault, &call))
             }
             _ => Sorted::default(),
         };
+        if sorted.reads() {
+            // What is to be changed must be readable.
+            head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         let answered = remote.forward(&head, body).await;
         wait_for(sorted.delay).await;
         let Remote { head: answer, body, upgrade } = match answered {
@@ -237,9 +266,10 @@ impl Upstream {
                 let body = serde_json::json!({"error": {"type": "firedrill_pass_through",
                     "message": format!("firedrill could not reach {}: {why}", remote.address())}});
                 let refusal = Answer::json(StatusCode::BAD_GATEWAY, &body).with("x-firedrill", "unreachable");
-                return self.reply(asked, refusal, Vec::new());
+                return Ok(self.reply(asked, refusal, Outgoing::default()));
             }
         };
+        let Sorted { mut content, head: head_faults, body: mut faults, padding, length, .. } = sorted;
         let (parts, ()) = answer.into_parts();
         let (status, mut headers) = (parts.status, parts.headers);
         if let (Some(theirs), Some(ours)) = (upgrade, asked.upgrade.take()) {
@@ -251,17 +281,59 @@ impl Upstream {
                     let _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await;
                 }
             });
-            return response(status, headers, ReplyBody::plain(Bytes::new(), asked.control, None));
+            return Ok(response(status, headers, ReplyBody::plain(Bytes::new(), asked.control, None)));
         }
-        let Asked { method, clock, control, busy, upgrade: _ } = asked;
-        if method == Method::HEAD || body.is_empty() {
-            let mut body = body;
+        let mut body = body;
+        if asked.method == Method::HEAD || body.is_empty() {
+            head_faults.apply(&mut headers, false);
             body.finish();
-            self.answered(clock, status, Billed::default(), Vec::new());
-            return response(status, headers, ReplyBody::plain(Bytes::new(), control, busy));
+            self.answered(asked.clock, status, Billed::default(), Vec::new());
+            return Ok(response(status, headers, ReplyBody::plain(Bytes::new(), asked.control, asked.busy)));
         }
-        if sorted.body.iter().any(|fault| matches!(fault.kind, BodyFaultKind::Truncate | BodyFaultKind::Replace(_))) {
-            // It may end in good order before its declared length.
+        content.only_for(&asked.method, status);
+        if !is_readable(&headers) && (!content.is_empty() || padding.is_some()) {
+            let address = remote.address();
+            self.notes.warn_once(&format!("{address} compresses unasked: faults of the content have no effect"));
+            content = Alterations::default();
+        }
+        let is_stream = is_event_stream(&headers);
+        if let Some((bytes, fire)) = padding.filter(|_| is_readable(&headers)) {
+            faults.padding = padded(&asked.method, status, &headers, bytes, fire);
+        }
+        if content.replace() || (!is_stream && !content.is_empty()) || (!is_stream && length.is_some()) {
+            let whole =
+                if content.replace() && is_stream { Ok(Bytes::new()) } else { body.whole(LARGEST_ALTERED).await };
+            match whole {
+                Ok(whole) => {
+                    let (prompt, completion) = body.tokens().get();
+                    headers.remove(CONTENT_LENGTH);
+                    let whole = content.whole(&mut headers, whole);
+                    head_faults.apply(&mut headers, true);
+                    let mut answer = Answer::empty(status);
+                    (answer.headers, answer.body) = (headers, AnswerBody::Full(whole));
+                    (answer.tokens_in, answer.tokens_out) = (prompt, completion);
+                    return Ok(self.reply(asked, answer, Outgoing { faults, length }));
+                }
+                Err(Unread::TooLarge) => {
+                    self.notes.warn_once("an answer was too large to be altered; it was passed on as it is");
+                    content = Alterations::default();
+                }
+                Err(Unread::Broken) => {
+                    self.notes.warn_once(&format!("{} broke an answer off", remote.address()));
+                    self.notes.unanswered(asked.clock);
+                    asked.control.close();
+                    return std::future::pending().await;
+                }
+            }
+        }
+        let Asked { method: _, clock, control, busy, upgrade: _, http2: _ } = asked;
+        head_faults.apply(&mut headers, true);
+        if !content.is_empty() {
+            faults.editor = Some(content.editor());
+        }
+        let ends = |fault: &BodyFault| matches!(fault.kind, BodyFaultKind::Truncate | BodyFaultKind::Replace(_));
+        if faults.points.iter().any(ends) || faults.editor.is_some() || faults.padding.is_some() {
+            // It may end in good order before its declared length, or behind it.
             headers.remove(CONTENT_LENGTH);
         }
         let address = remote.address().to_owned();
@@ -274,7 +346,7 @@ impl Upstream {
                 self.notes.unanswered(clock);
             }
         };
-        response(status, headers, ReplyBody::remote(body, sorted.body, control, busy, Box::new(on_end)))
+        Ok(response(status, headers, ReplyBody::remote(body, faults, control, busy, Box::new(on_end))))
     }
 
     /// The error that an abort asks for: the provider's own, with what the rule says on top.
@@ -339,8 +411,9 @@ impl Upstream {
     }
 
     /// The response to send, which notes its own end.
-    fn reply(self: Arc<Self>, asked: Asked, answer: Answer, mut faults: Vec<BodyFault>) -> Response<ReplyBody> {
-        let Asked { method, clock, control, busy, upgrade } = asked;
+    fn reply(self: Arc<Self>, asked: Asked, answer: Answer, outgoing: Outgoing) -> Response<ReplyBody> {
+        let Asked { method, clock, control, busy, upgrade, http2 } = asked;
+        let Outgoing { mut faults, length } = outgoing;
         let tokens = Billed::of(&answer);
         let Answer { status, mut headers, body, writes, .. } = answer;
         let head = method == Method::HEAD;
@@ -359,8 +432,8 @@ impl Upstream {
                 ReplyBody::stream(pieces, faults, control, busy, on_end)
             }
             AnswerBody::Full(mut bytes) => {
-                if !head && !faults.is_empty() {
-                    truncate(&mut bytes, &mut faults);
+                if !head && !faults.points.is_empty() {
+                    truncate(&mut bytes, &mut faults.points);
                 }
                 if head {
                     // As long as the body that GET would get (RFC 9110 §9.3.2); HTTP/2 would send the body, too.
@@ -369,11 +442,12 @@ impl Upstream {
                     }
                     self.answered(clock, status, tokens, writes);
                     ReplyBody::plain(Bytes::new(), control, busy)
-                } else if faults.is_empty() || bytes.is_empty() {
+                } else if bytes.is_empty() || (faults.is_empty() && length.is_none()) {
                     self.answered(clock, status, tokens, writes);
                     ReplyBody::plain(bytes, control, busy)
                 } else {
-                    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+                    let declared = declared(&mut bytes, &mut faults, length, http2);
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from(declared));
                     let on_end = self.noting(clock, status, tokens, writes);
                     ReplyBody::whole(bytes, faults, control, busy, on_end)
                 }
@@ -410,13 +484,69 @@ impl Upstream {
     }
 }
 
+/// What happens to an answer once it is made.
+#[derive(Default)]
+struct Outgoing {
+    faults: BodyFaults,
+    length: Option<(i64, Fire)>,
+}
+
+/// What makes an answer with this head huge; `None` if it is neither JSON nor a stream of events, or no success.
+fn padded(method: &Method, status: StatusCode, headers: &HeaderMap, bytes: u64, fire: Fire) -> Option<Padding> {
+    let stream = is_event_stream(headers);
+    let fits = *method != Method::HEAD && status.is_success() && (stream || is_json(headers));
+    fits.then(|| Padding::new(bytes, stream, fire))
+}
+
+/// The length to declare for a body that is there, with what its end must then be like. Nothing is off where there
+/// is too little to take away, or where what is taken away would be padding.
+fn declared(bytes: &mut Bytes, faults: &mut BodyFaults, length: Option<(i64, Fire)>, http2: bool) -> u64 {
+    let padding = faults.padding.as_ref().map_or(0, Padding::left);
+    let whole = bytes.len() as u64 + padding;
+    let Some((off, mut fire)) = length else { return whole };
+    if off > 0 {
+        fire.now();
+        // In HTTP/2 the end of the stream contradicts the length by itself.
+        faults.tail = (!http2).then_some(Tail::Hang);
+        return whole.saturating_add(off.unsigned_abs());
+    }
+    let Some(short) = whole.checked_sub(off.unsigned_abs()).filter(|short| *short > 0 && padding == 0) else {
+        return whole;
+    };
+    fire.now();
+    if !http2 {
+        let rest = bytes.split_off(usize::try_from(short).unwrap_or(usize::MAX));
+        faults.tail = Some(Tail::Surplus(rest));
+    }
+    short
+}
+
+fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    value.split(';').next().unwrap_or("").trim()
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    media_type(headers).eq_ignore_ascii_case("text/event-stream")
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = media_type(headers).to_ascii_lowercase();
+    kind == "application/json" || kind.ends_with("+json")
+}
+
+/// Whether a body is not compressed.
+fn is_readable(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_ENCODING).is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
 /// Carries out on a body that is there what shall end it early, so that its declared length is that of what is sent;
 /// and drops the faults that only streams can have.
 fn truncate(bytes: &mut Bytes, faults: &mut Vec<BodyFault>) {
     let (ending, rest): (Vec<_>, Vec<_>) =
         std::mem::take(faults).into_iter().partition(|fault| matches!(fault.kind, BodyFaultKind::Truncate));
     *faults = rest.into_iter().filter(|fault| !matches!(fault.kind, BodyFaultKind::Replace(_))).collect();
-    for fault in ending {
+    for mut fault in ending {
         let end = match fault.after {
             BodyPoint::Bytes(bytes) => bytes.get(),
             BodyPoint::Events(0) | BodyPoint::LastEvent => 0,
@@ -424,7 +554,7 @@ fn truncate(bytes: &mut Bytes, faults: &mut Vec<BodyFault>) {
         };
         if end < bytes.len() as u64 {
             bytes.truncate(usize::try_from(end).unwrap_or(usize::MAX));
-            (fault.on_fire)();
+            fault.fire.now();
         }
     }
 }

@@ -15,6 +15,7 @@ use super::tasks::Tasks;
 use super::tls::{Authority, TlsError};
 use crate::fault::Engine;
 use crate::model::event::EventSink;
+use crate::model::fault::{DataFault, Injection};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, RunClock, Seed};
@@ -171,6 +172,11 @@ impl Upstreams {
             let notes = Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&shared.clock));
             let notes = Arc::new(notes);
             let (mock, remote) = source(plan, mock, &notes, &tasks).await?;
+            for rule in shared.engine.rules().iter().filter(|rule| rule.upstream == plan.name) {
+                if let Injection::Data(DataFault::StaleRead(stale)) = &rule.inject {
+                    mock.remember(stale.age.get());
+                }
+            }
             let upstream = Arc::new(Upstream::new(notes, mock, remote, shared.clone()));
             warnings.iter().for_each(|warning| upstream.notes().warn_once(warning));
             tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));

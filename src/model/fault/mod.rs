@@ -5,13 +5,18 @@ mod action;
 mod body;
 mod delay;
 mod injection;
+mod kinds;
 mod when;
 
 pub use abort::Abort;
-pub use action::{FaultAction, FaultDecision};
+pub use action::{Cause, FaultAction, FaultDecision};
 pub use body::{BodyPoint, StreamError, StreamErrorForm};
 pub use delay::{Delay, DelayShape, Quantile};
-pub use injection::Injection;
+pub use injection::{ContentFault, DataFault, Injection};
+pub use kinds::{
+    Drip, DuplicateChunk, FinishReason, Garbage, Headers, HugeBody, InvalidOutput, MalformedJson, PartialBatch,
+    SlowTokens, StaleRead, WrongContentLength, WrongContentType,
+};
 pub use when::{FaultMatch, FaultWindow};
 
 use crate::units::Share;

@@ -5,7 +5,7 @@
 mod body;
 mod headers;
 
-pub use body::RemoteBody;
+pub use body::{RemoteBody, Unread};
 
 use super::recording::{Capture, Recorder};
 use body::SentBody;
