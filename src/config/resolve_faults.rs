@@ -3,14 +3,14 @@
 use super::collector::Collector;
 use super::fault_profile_file::{FaultFile, FaultProfileFile};
 use super::request::World;
+use super::resolve_course::{Timing, course};
 use super::resolve_inject::{check_place, injection};
-use super::resolve_when::{matcher, share, window};
+use super::resolve_when::{matcher, share};
 use super::suggest;
-use crate::model::fault::FaultRule;
+use crate::model::fault::{FaultMatch, FaultRule};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::Offset;
-use std::collections::HashSet;
 use toml::Spanned;
 
 /// What a profile is used on; without it, a profile is checked by itself.
@@ -21,43 +21,34 @@ pub(super) struct Use<'a> {
     pub(super) load_end: Offset,
 }
 
-/// The profile's name and its rules.
-pub(super) fn resolve(
+/// The rules of a profile of this name, with times that are changed like this.
+pub(super) fn rules(
     out: &mut Collector,
     file: &FaultProfileFile,
-    stem: &str,
+    name: &str,
+    timing: Timing,
     used: Option<&Use<'_>>,
     world: &World<'_>,
-) -> (String, Vec<FaultRule>) {
-    let name = file.name.clone().unwrap_or_else(|| stem.to_owned());
-    if file.fault.is_empty() {
-        out.missing("the profile has no fault").help("add one: [[fault]] with upstream, from, for and inject");
-    }
-    let mut names = HashSet::new();
-    let rules = file
-        .fault
-        .iter()
-        .enumerate()
-        .map(|(index, fault)| {
-            let rule_name = match &fault.get_ref().name {
-                Some(given) => given.get_ref().clone(),
-                None => format!("{name}-{}", index + 1),
-            };
-            if !names.insert(rule_name.clone()) {
-                let span = fault.get_ref().name.as_ref().map_or_else(|| fault.span(), Spanned::span);
-                out.error(span, format!("two faults are called `{rule_name}`"))
-                    .help("give each fault a name of its own");
-            }
-            rule(out, fault.get_ref(), rule_name, used, world)
-        })
-        .collect();
-    (name, rules)
+) -> Vec<FaultRule> {
+    let named = |(index, fault): (usize, &Spanned<FaultFile>)| {
+        let fault = fault.get_ref();
+        let own = fault.name.as_ref().map(|name| name.get_ref().clone());
+        rule(out, fault, own.unwrap_or_else(|| format!("{name}-{}", index + 1)), timing, used, world)
+    };
+    file.fault.iter().enumerate().map(named).collect()
 }
 
-fn rule(out: &mut Collector, file: &FaultFile, name: String, used: Option<&Use<'_>>, world: &World<'_>) -> FaultRule {
+fn rule(
+    out: &mut Collector,
+    file: &FaultFile,
+    name: String,
+    timing: Timing,
+    used: Option<&Use<'_>>,
+    world: &World<'_>,
+) -> FaultRule {
     let upstream = file.upstream.get_ref().as_str();
     let kind = upstream_kind(out, &file.upstream, used);
-    let window = window(out, file, &name, used.map(|used| used.load_end));
+    let (window, course) = course(out, file, &name, timing, used.map(|used| used.load_end));
     let inject = injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world);
     if let Some(kind) = &kind {
         let plan = used.and_then(|used| used.upstreams.iter().find(|plan| plan.name == upstream));
@@ -68,7 +59,7 @@ fn rule(out: &mut Collector, file: &FaultFile, name: String, used: Option<&Use<'
     FaultRule {
         name,
         upstream: upstream.to_owned(),
-        when: matcher(out, &file.when, kind.as_ref()),
+        when: FaultMatch { course, ..matcher(out, &file.when, kind.as_ref()) },
         share: share(out, &file.when),
         window,
         inject,

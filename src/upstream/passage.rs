@@ -39,6 +39,19 @@ pub struct Passage {
     hit: AtomicBool,
 }
 
+/// What an error inside a stream consists of.
+pub enum MidStream {
+    /// This event.
+    Event(Bytes),
+    /// What the stream began, with this reason for its failing.
+    Failed {
+        /// The error's code.
+        code: String,
+        /// Its words.
+        message: String,
+    },
+}
+
 /// Decisions by what they act on.
 #[derive(Default)]
 pub struct Sorted {
@@ -84,7 +97,7 @@ impl Passage {
         self: Arc<Self>,
         decisions: Vec<FaultDecision>,
         call: &Call<'_>,
-        stream_error: impl Fn(&StreamError) -> Option<Bytes>,
+        stream_error: impl Fn(&StreamError) -> Option<MidStream>,
     ) -> Sorted {
         let mut sorted = Sorted::default();
         for decision in decisions {
@@ -117,11 +130,15 @@ impl Passage {
                     at(after, BodyFaultKind::Stall(pause.map(|pause| pause.get())), fire);
                 }
                 FaultAction::Truncate(after) => at(after, BodyFaultKind::Truncate, fire),
-                FaultAction::StreamError(error) => {
-                    if let Some(event) = stream_error(&error) {
+                FaultAction::StreamError(error) => match stream_error(&error) {
+                    Some(MidStream::Event(event)) => {
                         at(BodyPoint::Events(error.events), BodyFaultKind::Replace(event), fire);
                     }
-                }
+                    Some(MidStream::Failed { code, message }) => {
+                        sorted.content.add_failed(error.events, code, message, fire);
+                    }
+                    None => {}
+                },
                 FaultAction::HoldChunks { delay, draw } => sorted.body.throttle.hold(&delay, draw, fire),
                 FaultAction::Drip(drip) => sorted.body.throttle.drip(drip, fire),
                 FaultAction::SlowTokens(slow) => sorted.body.throttle.slow(slow, fire),

@@ -17,7 +17,7 @@ pub use kinds::{
     Drip, DuplicateChunk, FinishReason, Garbage, Headers, HugeBody, InvalidOutput, MalformedJson, PartialBatch,
     SlowTokens, StaleRead, WrongContentLength, WrongContentType,
 };
-pub use when::{FaultMatch, FaultWindow};
+pub use when::{AskedFor, BodyTest, Course, DutyCycle, FaultMatch, FaultWindow, First, Key, Ramped, Tries};
 
 use crate::units::Share;
 use serde::{Deserialize, Serialize};

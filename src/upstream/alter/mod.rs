@@ -3,10 +3,11 @@
 //!
 //! An alteration that finds nothing that it can change leaves the answer as it is and does not count as fired. Only
 //! answers with a 2xx status and a body are altered: an error is no content. Each kind is an [`Edit`] in a file of its
-//! own (`choices`, `finish`, `garbage`, `malformed`, `output`, `rows`, `twice`, `usage`); `json` and `sse` read and write what they
+//! own (`choices`, `failed`, `finish`, `garbage`, `malformed`, `output`, `rows`, `twice`, `usage`); `json` and `sse` read and write what they
 //! change, leaving all else byte for byte.
 
 mod choices;
+mod failed;
 mod finish;
 mod garbage;
 mod json;
@@ -94,6 +95,11 @@ impl Alterations {
             },
         };
         self.0.push(Alteration { way, fire });
+    }
+
+    /// Adds an error inside a stream of the Responses API that says of its response that it failed.
+    pub fn add_failed(&mut self, events: u64, code: String, message: String, fire: Fire) {
+        self.0.push(Alteration { way: Way::Edit(Box::new(failed::Failed::new(events, code, message))), fire });
     }
 
     /// Whether there are none.

@@ -59,7 +59,9 @@ fn alterations(names: &[&str]) -> (Alterations, Arc<AtomicU64>) {
     let mut all = Alterations::default();
     for name in names {
         let fired = Arc::clone(&fired);
-        let fire = Fire::new(move || drop(fired.fetch_add(1, Ordering::Relaxed)));
+        let fire = Fire::new(move || {
+            fired.fetch_add(1, Ordering::Relaxed);
+        });
         all.add(&fault(name), Seed(5), &call, fire);
     }
     (all, fired)

@@ -296,10 +296,16 @@ impl ReplyBody {
         }
     }
 
-    /// Whether nothing comes behind the present piece.
+    /// Whether nothing comes behind the present piece, as far as that is known.
     fn is_all(&self) -> bool {
-        matches!(self.source, Source::Whole)
-            && self.more.as_ref().is_none_or(|more| more.padding.as_ref().is_none_or(|padding| padding.left() == 0))
+        let more = self.more.as_ref();
+        let unpadded = more.is_none_or(|more| more.padding.as_ref().is_none_or(|padding| padding.left() == 0));
+        let unedited = more.is_none_or(|more| more.editor.is_none());
+        match &self.source {
+            Source::Whole => unpadded,
+            Source::Pieces(_) => false,
+            Source::Remote(remote) => unpadded && unedited && remote.is_over(),
+        }
     }
 
     fn end(&mut self, ending: Ending) {

@@ -5,6 +5,7 @@ use crate::units::ByteSize;
 use http_body_util::BodyExt;
 use proptest::prelude::*;
 use std::sync::Mutex;
+use tokio::time::Instant;
 
 type Log = Arc<Mutex<Vec<&'static str>>>;
 

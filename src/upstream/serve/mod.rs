@@ -1,35 +1,34 @@
 //! [`Upstream`]: one request from its head to its answer, with the faults that were decided for it.
+//!
+//! `through` does it where a real service answers; `outgoing` is what happens to an answer once it is made.
 
-use super::alter::Alterations;
-use super::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
-use super::encoding;
-use super::fire::Fire;
-use super::inbound::{Inbound, InboundError};
-use super::link::LinkControl;
-use super::notes::{Billed, Notes};
-use super::pages;
-use super::passage::{Passage, Sorted};
-use super::passthrough::{PassThrough, Remote, Unread};
-use super::reply::{BodyFault, BodyFaultKind, BodyFaults, Busy, Ending, Padding, ReplyBody, Severed, Tail};
-use super::tasks::Tasks;
+mod outgoing;
+mod through;
+
 use crate::fault::{Engine, FaultQuery};
 use crate::model::event::EventSink;
-use crate::model::fault::{Abort, BodyPoint, FaultAction, FaultDecision};
-use crate::units::RunClock;
+use crate::model::fault::{Abort, FaultAction, FaultDecision};
+use crate::units::{Offset, RunClock};
+use crate::upstream::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
+use crate::upstream::encoding;
+use crate::upstream::inbound::{Inbound, InboundError, LOOK_LIMIT, Peeked};
+use crate::upstream::link::LinkControl;
+use crate::upstream::notes::{Billed, Notes};
+use crate::upstream::pages;
+use crate::upstream::passage::{MidStream, Passage, Sorted};
+use crate::upstream::passthrough::PassThrough;
+use crate::upstream::reply::{Busy, Ending, OnEnd, ReplyBody, Severed};
+use crate::upstream::tasks::Tasks;
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use outgoing::{Outgoing, declared, padded, truncate};
+use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-
-/// A larger answer of a real service is not altered, in bytes: it would have to be held.
-const LARGEST_ALTERED: usize = 32 << 20;
 
 /// One upstream at work.
 pub struct Upstream {
@@ -116,40 +115,64 @@ impl Upstream {
         }
         let clock = self.notes.clock();
         let mut decisions = Vec::new();
+        let query = FaultQuery {
+            upstream: self.notes.upstream(),
+            method: head.method.as_str(),
+            path,
+            query: head.uri.query().unwrap_or(""),
+            service: self.mock.service(path),
+            headers: &head.headers,
+            connection: control.number(),
+        };
+        // When the request came, if a rule wants to look at its body.
+        let mut to_look_at = None;
         if let Some(clock) = &clock {
-            let query = FaultQuery {
-                upstream: self.notes.upstream(),
-                method: head.method.as_str(),
-                path,
-                service: self.mock.service(path),
-                headers: &head.headers,
-            };
+            let at = clock.now();
             // Decided when the request comes, not when its body has: a request's number is its place of arrival.
-            decisions = self.engine.decide(clock.now(), &query);
+            decisions = self.engine.decide(at, &query);
+            for decision in &decisions {
+                if let Some(at) = self.engine.take_opened(decision) {
+                    self.notes.opened(at, decision.rule);
+                }
+            }
+            to_look_at = Some(at).filter(|at| !is_ended(&decisions) && self.engine.wants_body(*at, &query));
             self.notes.called(clock, is_retry(&head.headers));
         }
         let mut asked = Asked {
-            method: head.method,
+            method: head.method.clone(),
             clock,
             control,
             busy: None,
             upgrade: head.extensions.remove::<OnUpgrade>(),
             http2: head.version == Version::HTTP_2,
         };
-        if let Some(remote) = &self.remote
-            && !decisions.iter().any(|decision| is_terminal(&decision.action))
-        {
-            head.method = asked.method.clone();
-            asked.busy = Some(Busy::new(&self.in_flight));
-            return Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await;
-        }
-        let body = match self.inbound.read(&head.headers, body).await {
-            Ok(body) => body,
-            Err(InboundError::TooLarge) => {
-                let refusal = self.mock.too_large();
-                return Ok(self.reply(asked, refusal, Outgoing::default()));
+        let body = match &self.remote {
+            Some(remote) if !is_ended(&decisions) => {
+                let mut body = Peeked::unread(body);
+                if let Some(at) = to_look_at {
+                    let read = Box::pin(self.inbound.peek(body.rest)).await;
+                    body = read.map_err(|_| Severed::ByClient)?;
+                    decisions.extend(self.decide_on_body(at, &query, body.whole().as_deref()));
+                }
+                if !is_ended(&decisions) {
+                    asked.busy = Some(Busy::new(&self.in_flight));
+                    return Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await;
+                }
+                body.into_held()
             }
-            Err(InboundError::Broken) => return Err(Severed::ByClient),
+            _ => match self.inbound.read(&head.headers, body).await {
+                Ok(body) => {
+                    if let Some(at) = to_look_at {
+                        decisions.extend(self.decide_on_body(at, &query, Some(&body)));
+                    }
+                    body
+                }
+                Err(InboundError::TooLarge) => {
+                    let refusal = self.mock.too_large();
+                    return Ok(self.reply(asked, refusal, Outgoing::default()));
+                }
+                Err(InboundError::Broken) => return Err(Severed::ByClient),
+            },
         };
         let busy = Busy::new(&self.in_flight);
         let call = Call {
@@ -171,7 +194,7 @@ impl Upstream {
                         self.notes
                             .warn_once(&format!("no error `{}` inside a stream is known for {path}", fault.error));
                     }
-                    event
+                    event.map(MidStream::Event)
                 })
             }
             _ => Sorted::default(),
@@ -227,126 +250,21 @@ impl Upstream {
         Ok(self.reply(asked, answer, outgoing))
     }
 
-    /// The answer of the real service, with the faults that leave one.
-    async fn pass_through(
-        self: Arc<Self>,
-        remote: &PassThrough,
-        mut asked: Asked,
-        mut head: http::request::Parts,
-        body: Incoming,
-        decisions: Vec<FaultDecision>,
-    ) -> Result<Response<ReplyBody>, Severed> {
-        let path = head.uri.path();
-        let call = Call {
-            number: self.numbers.fetch_add(1, Ordering::Relaxed),
-            method: &asked.method,
-            path,
-            query: head.uri.query().unwrap_or(""),
-            headers: &head.headers,
-            body: &[],
-            in_flight: asked.busy.as_ref().map_or(1, |busy| busy.now),
-        };
-        let sorted = match asked.clock {
-            Some(clock) if !decisions.is_empty() => {
-                let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
-                passage.sort(decisions, &call, |fault| self.mock.stream_error(fault, &call))
+    /// What the rules decide that look at bodies. `body` is the whole one, as far as it could be held.
+    fn decide_on_body(&self, at: Offset, query: &FaultQuery<'_>, body: Option<&[u8]>) -> Vec<FaultDecision> {
+        match body.filter(|body| body.len() as u64 <= LOOK_LIMIT) {
+            Some(body) => {
+                let json = serde_json::from_slice::<Value>(body).ok();
+                self.engine.decide_on_body(at, query, json.as_ref())
             }
-            _ => Sorted::default(),
-        };
-        if sorted.reads() {
-            // What is to be changed must be readable.
-            head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
-        let answered = remote.forward(&head, body).await;
-        wait_for(sorted.delay).await;
-        let Remote { head: answer, body, upgrade } = match answered {
-            Ok(remote) => remote,
-            Err(why) => {
-                self.notes.warn_once(&format!("{} could not be reached; answered 502: {why}", remote.address()));
-                let body = serde_json::json!({"error": {"type": "firedrill_pass_through",
-                    "message": format!("firedrill could not reach {}: {why}", remote.address())}});
-                let refusal = Answer::json(StatusCode::BAD_GATEWAY, &body).with("x-firedrill", "unreachable");
-                return Ok(self.reply(asked, refusal, Outgoing::default()));
-            }
-        };
-        let Sorted { mut content, head: head_faults, body: mut faults, padding, length, .. } = sorted;
-        let (parts, ()) = answer.into_parts();
-        let (status, mut headers) = (parts.status, parts.headers);
-        if let (Some(theirs), Some(ours)) = (upgrade, asked.upgrade.take()) {
-            self.answered(asked.clock, status, Billed::default(), Vec::new());
-            self.tasks.spawn(async move {
-                if let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) {
-                    let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
-                    // How it ends is between the two of them.
-                    let _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await;
-                }
-            });
-            return Ok(response(status, headers, ReplyBody::plain(Bytes::new(), asked.control, None)));
-        }
-        let mut body = body;
-        if asked.method == Method::HEAD || body.is_empty() {
-            head_faults.apply(&mut headers, false);
-            body.finish();
-            self.answered(asked.clock, status, Billed::default(), Vec::new());
-            return Ok(response(status, headers, ReplyBody::plain(Bytes::new(), asked.control, asked.busy)));
-        }
-        content.only_for(&asked.method, status);
-        if !is_readable(&headers) && (!content.is_empty() || padding.is_some()) {
-            let address = remote.address();
-            self.notes.warn_once(&format!("{address} compresses unasked: faults of the content have no effect"));
-            content = Alterations::default();
-        }
-        let is_stream = is_event_stream(&headers);
-        if let Some((bytes, fire)) = padding.filter(|_| is_readable(&headers)) {
-            faults.padding = padded(&asked.method, status, &headers, bytes, fire);
-        }
-        if content.replace() || (!is_stream && !content.is_empty()) || (!is_stream && length.is_some()) {
-            let whole =
-                if content.replace() && is_stream { Ok(Bytes::new()) } else { body.whole(LARGEST_ALTERED).await };
-            match whole {
-                Ok(whole) => {
-                    let (prompt, completion) = body.tokens().get();
-                    headers.remove(CONTENT_LENGTH);
-                    let whole = content.whole(&mut headers, whole);
-                    head_faults.apply(&mut headers, true);
-                    let mut answer = Answer::empty(status);
-                    (answer.headers, answer.body) = (headers, AnswerBody::Full(whole));
-                    (answer.tokens_in, answer.tokens_out) = (prompt, completion);
-                    return Ok(self.reply(asked, answer, Outgoing { faults, length }));
-                }
-                Err(Unread::TooLarge) => {
-                    self.notes.warn_once("an answer was too large to be altered; it was passed on as it is");
-                    content = Alterations::default();
-                }
-                Err(Unread::Broken) => {
-                    self.notes.warn_once(&format!("{} broke an answer off", remote.address()));
-                    self.notes.unanswered(asked.clock);
-                    asked.control.close();
-                    return std::future::pending().await;
-                }
+            None => {
+                let most = LOOK_LIMIT >> 20;
+                self.notes.warn_once(&format!(
+                    "a request's body was longer than {most} MiB: faults that look at bodies passed it over"
+                ));
+                Vec::new()
             }
         }
-        let Asked { method: _, clock, control, busy, upgrade: _, http2: _ } = asked;
-        head_faults.apply(&mut headers, true);
-        if !content.is_empty() {
-            faults.editor = Some(content.editor());
-        }
-        let ends = |fault: &BodyFault| matches!(fault.kind, BodyFaultKind::Truncate | BodyFaultKind::Replace(_));
-        if faults.points.iter().any(ends) || faults.editor.is_some() || faults.padding.is_some() {
-            // It may end in good order before its declared length, or behind it.
-            headers.remove(CONTENT_LENGTH);
-        }
-        let address = remote.address().to_owned();
-        let tokens = body.tokens();
-        let on_end = move |ending| match ending {
-            Ending::Whole => self.answered(clock, status, tokens.get().into(), Vec::new()),
-            Ending::Broken => self.notes.unanswered(clock),
-            Ending::Lost => {
-                self.notes.warn_once(&format!("{address} broke an answer off"));
-                self.notes.unanswered(clock);
-            }
-        };
-        Ok(response(status, headers, ReplyBody::remote(body, faults, control, busy, Box::new(on_end))))
     }
 
     /// The error that an abort asks for: the provider's own, with what the rule says on top.
@@ -463,7 +381,7 @@ impl Upstream {
         status: StatusCode,
         tokens: Billed,
         writes: Vec<Write>,
-    ) -> super::reply::OnEnd {
+    ) -> OnEnd {
         Box::new(move |ending| match ending {
             Ending::Whole => self.answered(clock, status, tokens, writes),
             Ending::Broken | Ending::Lost => self.notes.unanswered(clock),
@@ -484,81 +402,6 @@ impl Upstream {
     }
 }
 
-/// What happens to an answer once it is made.
-#[derive(Default)]
-struct Outgoing {
-    faults: BodyFaults,
-    length: Option<(i64, Fire)>,
-}
-
-/// What makes an answer with this head huge; `None` if it is neither JSON nor a stream of events, or no success.
-fn padded(method: &Method, status: StatusCode, headers: &HeaderMap, bytes: u64, fire: Fire) -> Option<Padding> {
-    let stream = is_event_stream(headers);
-    let fits = *method != Method::HEAD && status.is_success() && (stream || is_json(headers));
-    fits.then(|| Padding::new(bytes, stream, fire))
-}
-
-/// The length to declare for a body that is there, with what its end must then be like. Nothing is off where there
-/// is too little to take away, or where what is taken away would be padding.
-fn declared(bytes: &mut Bytes, faults: &mut BodyFaults, length: Option<(i64, Fire)>, http2: bool) -> u64 {
-    let padding = faults.padding.as_ref().map_or(0, Padding::left);
-    let whole = bytes.len() as u64 + padding;
-    let Some((off, mut fire)) = length else { return whole };
-    if off > 0 {
-        fire.now();
-        // In HTTP/2 the end of the stream contradicts the length by itself.
-        faults.tail = (!http2).then_some(Tail::Hang);
-        return whole.saturating_add(off.unsigned_abs());
-    }
-    let Some(short) = whole.checked_sub(off.unsigned_abs()).filter(|short| *short > 0 && padding == 0) else {
-        return whole;
-    };
-    fire.now();
-    if !http2 {
-        let rest = bytes.split_off(usize::try_from(short).unwrap_or(usize::MAX));
-        faults.tail = Some(Tail::Surplus(rest));
-    }
-    short
-}
-
-fn media_type(headers: &HeaderMap) -> &str {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    value.split(';').next().unwrap_or("").trim()
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    media_type(headers).eq_ignore_ascii_case("text/event-stream")
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = media_type(headers).to_ascii_lowercase();
-    kind == "application/json" || kind.ends_with("+json")
-}
-
-/// Whether a body is not compressed.
-fn is_readable(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_ENCODING).is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-/// Carries out on a body that is there what shall end it early, so that its declared length is that of what is sent;
-/// and drops the faults that only streams can have.
-fn truncate(bytes: &mut Bytes, faults: &mut Vec<BodyFault>) {
-    let (ending, rest): (Vec<_>, Vec<_>) =
-        std::mem::take(faults).into_iter().partition(|fault| matches!(fault.kind, BodyFaultKind::Truncate));
-    *faults = rest.into_iter().filter(|fault| !matches!(fault.kind, BodyFaultKind::Replace(_))).collect();
-    for mut fault in ending {
-        let end = match fault.after {
-            BodyPoint::Bytes(bytes) => bytes.get(),
-            BodyPoint::Events(0) | BodyPoint::LastEvent => 0,
-            BodyPoint::Events(_) => continue,
-        };
-        if end < bytes.len() as u64 {
-            bytes.truncate(usize::try_from(end).unwrap_or(usize::MAX));
-            fault.fire.now();
-        }
-    }
-}
-
 fn response(status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -569,6 +412,11 @@ fn response(status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response
 /// A body that nobody needs to watch.
 fn whole(method: &Method, body: Bytes, control: Arc<LinkControl>) -> ReplyBody {
     ReplyBody::plain(if *method == Method::HEAD { Bytes::new() } else { body }, control, None)
+}
+
+/// Whether one of them takes the place of an answer.
+fn is_ended(decisions: &[FaultDecision]) -> bool {
+    decisions.iter().any(|decision| is_terminal(&decision.action))
 }
 
 /// Whether it takes the place of an answer.
