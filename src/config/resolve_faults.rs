@@ -1,18 +1,16 @@
 //! A fault profile → [`FaultRule`]s.
 
 use super::collector::Collector;
-use super::fault_profile_file::{AbortFile, FaultFile, FaultProfileFile, InjectFile, StreamErrorFile, WhenFile};
+use super::fault_profile_file::{FaultFile, FaultProfileFile};
 use super::request::World;
-use super::resolve_delay::delay;
+use super::resolve_course::{Timing, course};
+use super::resolve_inject::{check_place, injection};
+use super::resolve_when::{matcher, share};
 use super::suggest;
-use super::value::Quantity;
-use crate::model::fault::{
-    Abort, BodyPoint, FaultMatch, FaultRule, FaultWindow, Injection, StreamError, StreamErrorForm,
-};
+use crate::model::fault::{FaultMatch, FaultRule};
+use crate::model::source::SourcePlan;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
-use crate::units::{ByteSize, Offset, Share, Span};
-use std::collections::HashSet;
-use std::ops::Range;
+use crate::units::Offset;
 use toml::Spanned;
 
 /// What a profile is used on; without it, a profile is checked by itself.
@@ -23,52 +21,48 @@ pub(super) struct Use<'a> {
     pub(super) load_end: Offset,
 }
 
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-
-/// The profile's name and its rules.
-pub(super) fn resolve(
+/// The rules of a profile of this name, with times that are changed like this.
+pub(super) fn rules(
     out: &mut Collector,
     file: &FaultProfileFile,
-    stem: &str,
+    name: &str,
+    timing: Timing,
     used: Option<&Use<'_>>,
     world: &World<'_>,
-) -> (String, Vec<FaultRule>) {
-    let name = file.name.clone().unwrap_or_else(|| stem.to_owned());
-    if file.fault.is_empty() {
-        out.missing("the profile has no fault").help("add one: [[fault]] with upstream, from, for and inject");
-    }
-    let mut names = HashSet::new();
-    let rules = file
-        .fault
-        .iter()
-        .enumerate()
-        .map(|(index, fault)| {
-            let rule_name = match &fault.get_ref().name {
-                Some(given) => given.get_ref().clone(),
-                None => format!("{name}-{}", index + 1),
-            };
-            if !names.insert(rule_name.clone()) {
-                let span = fault.get_ref().name.as_ref().map_or_else(|| fault.span(), Spanned::span);
-                out.error(span, format!("two faults are called `{rule_name}`"))
-                    .help("give each fault a name of its own");
-            }
-            rule(out, fault.get_ref(), rule_name, used, world)
-        })
-        .collect();
-    (name, rules)
+) -> Vec<FaultRule> {
+    let named = |(index, fault): (usize, &Spanned<FaultFile>)| {
+        let fault = fault.get_ref();
+        let own = fault.name.as_ref().map(|name| name.get_ref().clone());
+        rule(out, fault, own.unwrap_or_else(|| format!("{name}-{}", index + 1)), timing, used, world)
+    };
+    file.fault.iter().enumerate().map(named).collect()
 }
 
-fn rule(out: &mut Collector, file: &FaultFile, name: String, used: Option<&Use<'_>>, world: &World<'_>) -> FaultRule {
+fn rule(
+    out: &mut Collector,
+    file: &FaultFile,
+    name: String,
+    timing: Timing,
+    used: Option<&Use<'_>>,
+    world: &World<'_>,
+) -> FaultRule {
     let upstream = file.upstream.get_ref().as_str();
     let kind = upstream_kind(out, &file.upstream, used);
-    let window = window(out, file, &name, used);
+    let (window, course) = course(out, file, &name, timing, used.map(|used| used.load_end));
+    let inject = injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world);
+    if let Some(kind) = &kind {
+        let plan = used.and_then(|used| used.upstreams.iter().find(|plan| plan.name == upstream));
+        let source = plan.map_or(&SourcePlan::Mock, |plan| &plan.source);
+        let service = file.when.service.as_ref().map(|service| service.get_ref().as_str());
+        check_place(out, file.inject.span(), &inject, (kind, source), service);
+    }
     FaultRule {
         name,
         upstream: upstream.to_owned(),
-        when: matcher(out, &file.when, kind.as_ref()),
+        when: FaultMatch { course, ..matcher(out, &file.when, kind.as_ref()) },
         share: share(out, &file.when),
         window,
-        inject: injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world),
+        inject,
     }
 }
 
@@ -100,187 +94,5 @@ fn upstream_kind(out: &mut Collector, written: &Spanned<String>, used: Option<&U
                 None
             }
         },
-    }
-}
-
-fn window(out: &mut Collector, file: &FaultFile, name: &str, used: Option<&Use<'_>>) -> FaultWindow {
-    let from = Offset::ZERO.plus(out.quantity_or(file.from.as_ref(), Span::default()).get());
-    let until = file.lasts.as_ref().map(|written| {
-        let lasts: Span = out.quantity(written, Span::from_secs(1));
-        if lasts.get().is_zero() {
-            out.error(written.span(), "a fault cannot last for no time")
-                .help("write how long, or leave `for` away: to the end");
-        }
-        from.plus(lasts.get())
-    });
-    if let Some(used) = used
-        && from >= used.load_end
-    {
-        let span = file.from.as_ref().map_or_else(|| file.upstream.span(), Spanned::span);
-        out.warn(span, format!("fault `{name}` never fires: it begins at {from}, the load ends at {}", used.load_end));
-    }
-    FaultWindow { from, until }
-}
-
-fn matcher(out: &mut Collector, when: &WhenFile, kind: Option<&UpstreamKind>) -> FaultMatch {
-    let method = when.method.as_ref().map(|method| {
-        let upper = method.get_ref().to_uppercase();
-        if !METHODS.contains(&upper.as_str()) {
-            out.unknown(method.span(), "method", method.get_ref(), METHODS);
-        }
-        upper
-    });
-    if let Some(path) = &when.path
-        && !path.get_ref().starts_with(['/', '*'])
-    {
-        out.error(path.span(), "a path starts with `/`")
-            .help(format!("write \"/{0}\", or \"*{0}\" for any beginning", path.get_ref()));
-    }
-    if let (Some(service), Some(kind)) = (&when.service, kind)
-        && !kind.services().names().any(|known| known == service.get_ref())
-    {
-        out.unknown(service.span(), "service", service.get_ref(), kind.services().names());
-    }
-    FaultMatch {
-        method,
-        service: when.service.as_ref().map(|service| service.get_ref().clone()),
-        path: when.path.as_ref().map(|path| path.get_ref().clone()),
-        header: when.header.iter().map(|(name, value)| (name.get_ref().clone(), value.clone())).collect(),
-        nth: when.nth.as_ref().map(|nth| out.number(nth, "`nth`", 1, u64::from(u32::MAX))),
-    }
-}
-
-fn share(out: &mut Collector, when: &WhenFile) -> Share {
-    let share = out.quantity_or(when.share.as_ref(), Share::ALL);
-    if let Some(written) = &when.share
-        && share.fraction() == 0.0
-    {
-        out.warn(written.span(), "a share of 0% hits nothing");
-    }
-    share
-}
-
-fn injection(
-    out: &mut Collector,
-    file: &InjectFile,
-    span: Range<usize>,
-    kind: Option<&UpstreamKind>,
-    world: &World<'_>,
-) -> Injection {
-    match file {
-        InjectFile::Latency(file) => {
-            let delay = delay(out, file, span.clone());
-            if delay.mean.get().is_zero() && delay.jitter.get().is_zero() {
-                out.warn(span, "a latency of zero changes nothing");
-            }
-            Injection::Latency(delay)
-        }
-        InjectFile::Abort(file) => Injection::Abort(abort(out, file, span, kind, world)),
-        InjectFile::ResetPeer(_) => Injection::ResetPeer {},
-        InjectFile::Timeout(file) => {
-            Injection::Timeout { after: file.after.as_ref().map(|after| out.quantity(after, Span::from_secs(1))) }
-        }
-        InjectFile::LimitData(file) => Injection::LimitData { bytes: out.quantity(&file.bytes, ByteSize::default()) },
-        InjectFile::Stall(file) => {
-            let after = body_point(out, file.after.as_ref(), file.events.as_ref()).unwrap_or_else(|| {
-                out.error(span, "a stall needs a place in the body")
-                    .help("write after = \"100B\", or for a stream events = 1");
-                BodyPoint::Events(1)
-            });
-            Injection::Stall { after, pause: file.pause.as_ref().map(|pause| out.quantity(pause, Span::from_secs(1))) }
-        }
-        InjectFile::Truncate(file) => Injection::Truncate {
-            after: body_point(out, file.after.as_ref(), file.events.as_ref()).unwrap_or(BodyPoint::LastEvent),
-        },
-        InjectFile::StreamError(file) => Injection::StreamError(stream_error(out, file, span, kind, world)),
-    }
-}
-
-/// Where in a body a fault strikes, if the file says so.
-fn body_point(
-    out: &mut Collector,
-    after: Option<&Spanned<Quantity>>,
-    events: Option<&Spanned<i64>>,
-) -> Option<BodyPoint> {
-    if let (Some(_), Some(events)) = (after, events) {
-        out.error(events.span(), "a place in the body is either `after` so many bytes or so many `events`")
-            .help("leave one of them away");
-    }
-    let events = events.map(|events| BodyPoint::Events(out.number(events, "`events`", 0, u64::from(u32::MAX))));
-    events.or_else(|| after.map(|after| BodyPoint::Bytes(out.quantity(after, ByteSize::default()))))
-}
-
-fn stream_error(
-    out: &mut Collector,
-    file: &StreamErrorFile,
-    span: Range<usize>,
-    kind: Option<&UpstreamKind>,
-    world: &World<'_>,
-) -> StreamError {
-    match kind {
-        Some(UpstreamKind::Openai(_)) | None => known_error(out, &file.error, kind, world),
-        Some(_) => {
-            out.error(span, "only OpenAI's answers are streams that can hold an error");
-        }
-    }
-    let form = file.form.as_ref().and_then(|form| match form.get_ref().as_str() {
-        "flat" => Some(StreamErrorForm::Flat),
-        "nested" => Some(StreamErrorForm::Nested),
-        "failed" => Some(StreamErrorForm::Failed),
-        typed => {
-            out.unknown(form.span(), "form", typed, ["flat", "nested", "failed"]);
-            None
-        }
-    });
-    StreamError {
-        events: file.events.as_ref().map_or(1, |events| out.number(events, "`events`", 0, u64::from(u32::MAX))),
-        error: file.error.get_ref().clone(),
-        form,
-    }
-}
-
-/// Notes a name that is none of the provider's errors.
-fn known_error(out: &mut Collector, error: &Spanned<String>, kind: Option<&UpstreamKind>, world: &World<'_>) {
-    let Some(kind) = kind else { return };
-    let known = (world.provider_errors)(kind);
-    if known.is_empty() {
-        out.error(error.span(), "this upstream has no errors of its own").help("write a `status` instead");
-    } else if !known.contains(&error.get_ref().as_str()) {
-        out.unknown(error.span(), "error", error.get_ref(), known.iter().copied());
-    }
-}
-
-fn abort(
-    out: &mut Collector,
-    file: &AbortFile,
-    span: Range<usize>,
-    kind: Option<&UpstreamKind>,
-    world: &World<'_>,
-) -> Abort {
-    let status = file.status.as_ref().map(|status| out.number(status, "`status`", 200_u16, 599));
-    match &file.error {
-        Some(error) => known_error(out, error, kind, world),
-        None if file.status.is_some() => {}
-        None => {
-            out.error(span, "an abort needs an `error` or a `status`")
-                .help("`error` is one of the provider's own, with its true status, headers and body");
-        }
-    }
-    for name in file.headers.keys().chain(&file.omit) {
-        if http::HeaderName::from_bytes(name.get_ref().as_bytes()).is_err() {
-            out.error(name.span(), format!("`{}` cannot be the name of a header", name.get_ref()));
-        }
-    }
-    for value in file.headers.values() {
-        if http::HeaderValue::from_str(value.get_ref()).is_err() {
-            out.error(value.span(), "this cannot be the value of a header").help("a header is one line of text");
-        }
-    }
-    Abort {
-        error: file.error.as_ref().map(|error| error.get_ref().clone()),
-        status,
-        headers: file.headers.iter().map(|(k, v)| (k.get_ref().clone(), v.get_ref().clone())).collect(),
-        body: file.body.clone(),
-        omit: file.omit.iter().map(|name| name.get_ref().clone()).collect(),
     }
 }
