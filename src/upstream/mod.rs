@@ -37,5 +37,5 @@ mod wire_tests;
 pub use control::{Control, ControlError, ControlPlan};
 pub use environment::trust;
 pub use openai::check_template;
-pub use tcp::{Hit, TcpProxy, TcpProxyError, TcpProxyPlan};
+pub use tcp::{Hit, PlannedToxic, TcpProxy, TcpProxyError, TcpProxyPlan};
 pub use upstreams::{UpstreamError, Upstreams, known_errors};

@@ -12,4 +12,4 @@ mod shaper;
 mod toxics;
 
 pub use proxy::{TcpProxy, TcpProxyError, TcpProxyPlan};
-pub use toxics::Hit;
+pub use toxics::{Hit, PlannedToxic};
