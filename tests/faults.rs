@@ -49,7 +49,7 @@ fn abort(error: Option<&str>, status: Option<u16>) -> Injection {
 }
 
 fn post<'a>(path: &'a str, headers: &'a HeaderMap) -> FaultQuery<'a> {
-    FaultQuery { upstream: "openai", method: "POST", path, service: None, headers }
+    FaultQuery { upstream: "openai", method: "POST", path, query: "", service: None, headers, connection: 1 }
 }
 
 // --- The engine -------------------------------------------------------------------------------------------------
@@ -117,6 +117,7 @@ fn every_nth_request_is_hit_and_only_those_that_match() {
         service: None,
         header: BTreeMap::from([("X-Tenant".into(), "a*".into())]),
         nth: Some(3),
+        ..FaultMatch::default()
     };
     let engine = Engine::new(vec![third], Seed(1));
     let mut headers = HeaderMap::new();
@@ -160,7 +161,7 @@ fn edges_are_sorted_and_close_before_they_open() {
     rules[2].window = window(5, Some(10));
     rules[3].window = window(7, Some(7));
     let seen: Vec<(u64, usize, bool)> =
-        edges(&rules).iter().map(|edge| (edge.at.second(), edge.rule, edge.opens)).collect();
+        edges(&rules).map(|edge| (edge.at.second(), edge.rule, edge.opens)).collect();
     assert_eq!(seen, [(5, 2, true), (10, 2, false), (10, 0, true), (20, 0, false), (20, 1, true)]);
 }
 

@@ -7,7 +7,6 @@ use super::{again, out, render_error, signals};
 use crate::config::{self, ConfigError, Mocks, MocksRequest};
 use crate::fault::{Engine, edges};
 use crate::model::event::{EventSink, RunEvent};
-use crate::model::fault::FaultRule;
 use crate::model::timeline::UpstreamInterval;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::RunClock;
@@ -106,7 +105,7 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
     };
     let (sink, events) = EventSink::channel();
     let engine = Arc::new(Engine::new(mocks.faults.clone(), mocks.seed));
-    let upstreams = match Upstreams::start(&mocks.upstreams, engine, mocks.seed, sink).await {
+    let upstreams = match Upstreams::start(&mocks.upstreams, Arc::clone(&engine), mocks.seed, sink).await {
         Ok(upstreams) => upstreams,
         Err(error) => return cannot_start(&error),
     };
@@ -124,7 +123,7 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
     let names = mocks.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
     let shown = tokio::spawn(show(events, names, args.quiet));
     if !args.quiet {
-        tokio::spawn(tell_faults(mocks.faults, clock));
+        tokio::spawn(tell_faults(engine, clock));
     }
     let exit = if args.command.is_empty() {
         announce(args.json, &environment);
@@ -276,10 +275,14 @@ fn line(name: &str, second: &UpstreamInterval) -> String {
     parts.join(" · ")
 }
 
-/// Says when faults begin and end.
-async fn tell_faults(rules: Vec<FaultRule>, clock: RunClock) {
-    for edge in edges(&rules) {
+/// Says when faults go on and off by plan.
+async fn tell_faults(engine: Arc<Engine>, clock: RunClock) {
+    let rules = engine.rules();
+    for edge in edges(rules) {
         tokio::time::sleep_until(clock.instant(edge.at)).await;
+        if engine.has_ended(edge.rule) {
+            continue;
+        }
         let name = rules.get(edge.rule).map_or("?", |rule| rule.name.as_str());
         out::stderr(&format!("{} fault {name} is {}", edge.at, if edge.opens { "on" } else { "off" }));
     }

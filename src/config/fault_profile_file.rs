@@ -1,7 +1,8 @@
 //! [`FaultProfileFile`]: a fault profile as typed.
 
 use super::delay_file::DelayFile;
-use super::value::Quantity;
+use super::value::{Node, Quantity};
+use super::when_file::{UntilFile, WhenFile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -14,6 +15,16 @@ pub(super) struct FaultProfileFile {
     pub(super) name: Option<String>,
     #[serde(rename = "describe")]
     pub(super) _describe: Option<String>,
+    /// What a resilient app does meanwhile, for people and their tools.
+    pub(super) expect: Option<Spanned<String>>,
+    /// The worst severity that a resilient app comes to.
+    pub(super) worst: Option<Spanned<String>>,
+    /// The items of the playbook that it stands for.
+    #[serde(default)]
+    pub(super) playbook: Vec<Spanned<String>>,
+    /// Further profiles, whose faults come before this one's: names, or tables with `profile`, `shift` and `scale`.
+    #[serde(default)]
+    pub(super) include: Vec<Spanned<Node>>,
     #[serde(default)]
     pub(super) fault: Vec<Spanned<FaultFile>>,
 }
@@ -33,22 +44,18 @@ pub(super) struct FaultFile {
     /// To the end of the run, if absent.
     #[serde(rename = "for")]
     pub(super) lasts: Option<Spanned<Quantity>>,
+    /// At full strength at once, if absent.
+    pub(super) ramp_up: Option<Spanned<Quantity>>,
+    /// At full strength to the end, if absent.
+    pub(super) ramp_down: Option<Spanned<Quantity>>,
+    /// What ramps change: `share` or `delay`; the share if absent.
+    pub(super) ramps: Option<Spanned<String>>,
+    /// On throughout, if absent; needs `off`.
+    pub(super) on: Option<Spanned<Quantity>>,
+    pub(super) off: Option<Spanned<Quantity>>,
+    /// By its time only, if absent.
+    pub(super) until: Option<Spanned<UntilFile>>,
     pub(super) inject: Spanned<InjectFile>,
-}
-
-/// `fault.when`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct WhenFile {
-    pub(super) method: Option<Spanned<String>>,
-    pub(super) path: Option<Spanned<String>>,
-    /// A service of the provider, such as `auth`.
-    pub(super) service: Option<Spanned<String>>,
-    #[serde(default)]
-    pub(super) header: BTreeMap<Spanned<String>, String>,
-    pub(super) nth: Option<Spanned<i64>>,
-    /// 100 % if absent.
-    pub(super) share: Option<Spanned<Quantity>>,
 }
 
 /// `fault.inject.KIND`; the names are those of Toxiproxy and Envoy, so they keep their underscores.
@@ -63,6 +70,13 @@ pub(super) enum InjectFile {
     Stall(StallFile),
     Truncate(TruncateFile),
     StreamError(StreamErrorFile),
+}
+
+impl InjectFile {
+    /// Whether it is a delay, whose length can be ramped.
+    pub(super) const fn is_latency(&self) -> bool {
+        matches!(self, Self::Latency(_))
+    }
 }
 
 /// A kind without settings: `inject.reset_peer = {}`.

@@ -1,16 +1,16 @@
 //! A fault profile → [`FaultRule`]s.
 
 use super::collector::Collector;
-use super::fault_profile_file::{AbortFile, FaultFile, FaultProfileFile, InjectFile, StreamErrorFile, WhenFile};
+use super::fault_profile_file::{AbortFile, FaultFile, FaultProfileFile, InjectFile, StreamErrorFile};
 use super::request::World;
+use super::resolve_course::{Timing, course};
 use super::resolve_delay::delay;
+use super::resolve_when::{matcher, share};
 use super::suggest;
 use super::value::Quantity;
-use crate::model::fault::{
-    Abort, BodyPoint, FaultMatch, FaultRule, FaultWindow, Injection, StreamError, StreamErrorForm,
-};
+use crate::model::fault::{Abort, BodyPoint, FaultMatch, FaultRule, Injection, StreamError, StreamErrorForm};
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
-use crate::units::{ByteSize, Offset, Share, Span};
+use crate::units::{ByteSize, Offset, Span};
 use std::collections::HashSet;
 use std::ops::Range;
 use toml::Spanned;
@@ -22,8 +22,6 @@ pub(super) struct Use<'a> {
     /// When its load ends.
     pub(super) load_end: Offset,
 }
-
-const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// The profile's name and its rules.
 pub(super) fn resolve(
@@ -61,11 +59,11 @@ pub(super) fn resolve(
 fn rule(out: &mut Collector, file: &FaultFile, name: String, used: Option<&Use<'_>>, world: &World<'_>) -> FaultRule {
     let upstream = file.upstream.get_ref().as_str();
     let kind = upstream_kind(out, &file.upstream, used);
-    let window = window(out, file, &name, used);
+    let (window, course) = course(out, file, &name, Timing::AS_WRITTEN, used.map(|used| used.load_end));
     FaultRule {
         name,
         upstream: upstream.to_owned(),
-        when: matcher(out, &file.when, kind.as_ref()),
+        when: FaultMatch { course, ..matcher(out, &file.when, kind.as_ref()) },
         share: share(out, &file.when),
         window,
         inject: injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world),
@@ -101,63 +99,6 @@ fn upstream_kind(out: &mut Collector, written: &Spanned<String>, used: Option<&U
             }
         },
     }
-}
-
-fn window(out: &mut Collector, file: &FaultFile, name: &str, used: Option<&Use<'_>>) -> FaultWindow {
-    let from = Offset::ZERO.plus(out.quantity_or(file.from.as_ref(), Span::default()).get());
-    let until = file.lasts.as_ref().map(|written| {
-        let lasts: Span = out.quantity(written, Span::from_secs(1));
-        if lasts.get().is_zero() {
-            out.error(written.span(), "a fault cannot last for no time")
-                .help("write how long, or leave `for` away: to the end");
-        }
-        from.plus(lasts.get())
-    });
-    if let Some(used) = used
-        && from >= used.load_end
-    {
-        let span = file.from.as_ref().map_or_else(|| file.upstream.span(), Spanned::span);
-        out.warn(span, format!("fault `{name}` never fires: it begins at {from}, the load ends at {}", used.load_end));
-    }
-    FaultWindow { from, until }
-}
-
-fn matcher(out: &mut Collector, when: &WhenFile, kind: Option<&UpstreamKind>) -> FaultMatch {
-    let method = when.method.as_ref().map(|method| {
-        let upper = method.get_ref().to_uppercase();
-        if !METHODS.contains(&upper.as_str()) {
-            out.unknown(method.span(), "method", method.get_ref(), METHODS);
-        }
-        upper
-    });
-    if let Some(path) = &when.path
-        && !path.get_ref().starts_with(['/', '*'])
-    {
-        out.error(path.span(), "a path starts with `/`")
-            .help(format!("write \"/{0}\", or \"*{0}\" for any beginning", path.get_ref()));
-    }
-    if let (Some(service), Some(kind)) = (&when.service, kind)
-        && !kind.services().names().any(|known| known == service.get_ref())
-    {
-        out.unknown(service.span(), "service", service.get_ref(), kind.services().names());
-    }
-    FaultMatch {
-        method,
-        service: when.service.as_ref().map(|service| service.get_ref().clone()),
-        path: when.path.as_ref().map(|path| path.get_ref().clone()),
-        header: when.header.iter().map(|(name, value)| (name.get_ref().clone(), value.clone())).collect(),
-        nth: when.nth.as_ref().map(|nth| out.number(nth, "`nth`", 1, u64::from(u32::MAX))),
-    }
-}
-
-fn share(out: &mut Collector, when: &WhenFile) -> Share {
-    let share = out.quantity_or(when.share.as_ref(), Share::ALL);
-    if let Some(written) = &when.share
-        && share.fraction() == 0.0
-    {
-        out.warn(written.span(), "a share of 0% hits nothing");
-    }
-    share
 }
 
 fn injection(

@@ -1,25 +1,39 @@
 //! [`decision`]: what one rule does to its n-th request.
 
 use super::delay::draw_delay;
-use crate::model::fault::{FaultAction, FaultDecision, FaultRule, Injection};
+use crate::model::fault::{FaultAction, FaultDecision, FaultRule, Injection, Ramped};
 use crate::units::{Seed, Span};
 
-/// What `rule` does to the `n`-th request (from 1) that reached it inside its window; `None` lets it pass.
+/// What `rule` does at its full strength to the `n`-th request (from 1) that reached it inside its window; `None` lets
+/// it pass.
 ///
 /// A pure function: the draw is keyed by the rule's name and `n`, so neither other rules nor the order in which
 /// threads ask can change it.
 #[must_use]
 pub fn decision(rule_index: usize, rule: &FaultRule, seed: Seed, n: u64) -> Option<FaultDecision> {
+    decision_at(rule_index, rule, seed, n, 1.0)
+}
+
+/// As [`decision`], on a ramp at this strength (from 0 to 1): a smaller share is hit, or delays are shorter. What is
+/// hit at some strength is hit at every greater one.
+#[must_use]
+pub fn decision_at(rule_index: usize, rule: &FaultRule, seed: Seed, n: u64, strength: f64) -> Option<FaultDecision> {
+    let (of_share, of_delay) = match rule.when.course.ramps {
+        Ramped::Share => (strength, 1.0),
+        Ramped::Delay => (1.0, strength),
+    };
     if rule.when.nth.is_some_and(|nth| !n.is_multiple_of(nth)) {
         return None;
     }
     let own = seed.derive(&rule.name);
-    if own.unit(&[n]) >= rule.share.fraction() {
+    if own.unit(&[n]) >= rule.share.fraction() * of_share {
         return None;
     }
     let action = match &rule.inject {
         // A label of its own, so that who is hit says nothing about how long they wait.
-        Injection::Latency(delay) => FaultAction::Delay(Span(draw_delay(delay, own.derive("delay"), &[n]))),
+        Injection::Latency(delay) => {
+            FaultAction::Delay(Span(draw_delay(delay, own.derive("delay"), &[n]).mul_f64(of_delay)))
+        }
         Injection::Abort(abort) => FaultAction::Abort(abort.clone()),
         Injection::ResetPeer {} => FaultAction::Reset,
         Injection::Timeout { after } => FaultAction::Hang(*after),

@@ -1,16 +1,20 @@
 //! Who is hit, when and with what: pure decisions from the seed.
 //!
-//! `decide` draws for one request, `delay` draws times, `matching` says which requests a rule may hit, `engine`
-//! counts and composes, `edges` says when windows open and close. Nothing here does any I/O.
+//! `decide` draws for one request, `delay` draws times, `matching` and `users` say which requests a rule may hit,
+//! `counting` numbers them and knows when a rule is over, `engine` composes the rules, `edges` says when faults go on
+//! and off. Nothing here does any I/O.
 
+mod counting;
 mod decide;
 mod delay;
 mod edges;
 mod engine;
 mod matching;
+mod users;
 
-pub use decide::decision;
+pub use decide::{decision, decision_at};
 pub use delay::{Draw, draw_delay};
 pub use edges::{Edge, edges};
 pub use engine::Engine;
 pub use matching::FaultQuery;
+pub use users::users_of;

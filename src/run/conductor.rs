@@ -80,7 +80,7 @@ async fn run_in(
     let (sink, events) = EventSink::channel();
 
     let engine = Arc::new(Engine::new(plan.faults.clone(), plan.seed));
-    let upstreams = Upstreams::start(&plan.upstreams, engine, plan.seed, sink.clone()).await?;
+    let upstreams = Upstreams::start(&plan.upstreams, Arc::clone(&engine), plan.seed, sink.clone()).await?;
     observer.stage(&stage_of(&plan.target));
     let context = TargetContext {
         plan: &plan.target,
@@ -122,7 +122,7 @@ async fn run_in(
     let recorder = Recorder::new(plan.endpoints.len(), plan.journeys.len(), clock, sink.clone());
     let mut beside = JoinSet::new();
     beside.spawn(recorder.clone().roll(stop_rest.clone()));
-    beside.spawn(mark_faults(Arc::clone(&plan), clock, sink.clone(), stop_rest.clone()));
+    beside.spawn(mark_faults(engine, clock, sink.clone(), stop_rest.clone()));
     beside.spawn(probe::run(ProbeContext {
         plan: Arc::clone(&plan),
         base_url: target.base_url().to_owned(),
@@ -203,14 +203,17 @@ fn shown(url: &str) -> String {
     }
 }
 
-/// Puts the edges of fault windows on the timeline as they pass.
-async fn mark_faults(plan: Arc<Plan>, clock: RunClock, events: EventSink, stop: CancellationToken) {
-    for edge in edges(&plan.faults) {
+/// Puts on the timeline when faults go on and off by plan, as it comes; those that ended by themselves stay off.
+async fn mark_faults(engine: Arc<Engine>, clock: RunClock, events: EventSink, stop: CancellationToken) {
+    for edge in edges(engine.rules()) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep_until(clock.instant(edge.at)) => {}
         }
         let (at, rule) = (edge.at, edge.rule);
+        if engine.has_ended(rule) {
+            continue;
+        }
         events.emit(if edge.opens { RunEvent::FaultOpened { at, rule } } else { RunEvent::FaultClosed { at, rule } });
     }
 }

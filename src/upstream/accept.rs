@@ -17,6 +17,7 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the tasks end; every connection is a task of its own.
 pub async fn accept(listener: TcpListener, upstream: Arc<Upstream>, tls: Option<TlsAcceptor>, tasks: Tasks) {
+    let mut connections = 0_u64;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -24,7 +25,11 @@ pub async fn accept(listener: TcpListener, upstream: Arc<Upstream>, tls: Option<
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => tasks.spawn(connection(stream, Arc::clone(&upstream), tls.clone(), tasks.clone())),
+            Ok((stream, _)) => {
+                connections += 1;
+                let control = Arc::new(LinkControl::new(connections));
+                tasks.spawn(connection(stream, control, Arc::clone(&upstream), tls.clone(), tasks.clone()));
+            }
             Err(error) if is_about_one_connection(&error) => {}
             Err(_) => tokio::time::sleep(OUT_OF_DESCRIPTORS).await,
         }
@@ -43,10 +48,15 @@ fn is_about_one_connection(error: &std::io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, upstream: Arc<Upstream>, tls: Option<TlsAcceptor>, tasks: Tasks) {
+async fn connection(
+    stream: TcpStream,
+    control: Arc<LinkControl>,
+    upstream: Arc<Upstream>,
+    tls: Option<TlsAcceptor>,
+    tasks: Tasks,
+) {
     // Small answers must not wait for a full segment; a socket that cannot do it still works.
     let _ = stream.set_nodelay(true);
-    let control = Arc::new(LinkControl::default());
     let mut link = match tls {
         None => Link::plain(stream, Arc::clone(&control)),
         Some(acceptor) => match Box::pin(acceptor.accept(stream)).await {

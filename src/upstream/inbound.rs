@@ -4,7 +4,8 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -14,6 +15,8 @@ pub const BODY_LIMIT: u64 = 32 << 20;
 const SMALL: u64 = 1 << 20;
 /// Room for large bodies of all connections together, in MiB; further ones wait their turn.
 const ROOM_MIB: usize = 256;
+/// As much of a body that is only passed on is held to be looked at.
+pub const LOOK_LIMIT: u64 = 8 << 20;
 /// How much of a refused body is read and thrown away, so that the client gets to read the refusal.
 const DRAIN_LIMIT: u64 = 256 << 20;
 
@@ -38,6 +41,46 @@ impl std::ops::Deref for Held {
 
     fn deref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+/// A body that is passed on, of which the beginning was looked at.
+#[derive(Debug)]
+pub struct Peeked {
+    /// What was read, in the pieces in which it came.
+    pub frames: VecDeque<Frame<Bytes>>,
+    /// What is still to come.
+    pub rest: Incoming,
+    /// Whether that was all of it.
+    pub is_whole: bool,
+    /// The room that it takes until it is gone.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Peeked {
+    /// A body that nobody has looked at.
+    pub fn unread(rest: Incoming) -> Self {
+        Self { frames: VecDeque::new(), rest, is_whole: false, room: None }
+    }
+
+    /// A whole one, for an answer that is made here; nothing if more is to come.
+    pub fn into_held(self) -> Held {
+        Held { bytes: self.whole().unwrap_or_default(), _room: self.room }
+    }
+
+    /// All of it in one piece; `None` if more is to come than was looked at.
+    pub fn whole(&self) -> Option<Bytes> {
+        let mut data = self.frames.iter().filter_map(Frame::data_ref);
+        match (data.next(), self.frames.len()) {
+            _ if !self.is_whole => None,
+            (None, _) => Some(Bytes::new()),
+            (Some(only), 1) => Some(only.clone()),
+            (Some(first), _) => {
+                let mut all = BytesMut::from(&first[..]);
+                data.for_each(|next| all.extend_from_slice(next));
+                Some(all.freeze())
+            }
+        }
     }
 }
 
@@ -95,6 +138,32 @@ impl Inbound {
             bytes.extend_from_slice(&data);
         }
         Ok(Held { bytes: bytes.freeze(), _room: room })
+    }
+
+    /// Reads a body that is to be passed on to its end, or until it is longer than [`LOOK_LIMIT`].
+    ///
+    /// # Errors
+    /// When the body does not come whole.
+    pub async fn peek(&self, body: Incoming) -> Result<Peeked, InboundError> {
+        let mut peeked = Peeked::unread(body);
+        let mut length = 0_u64;
+        while !peeked.rest.is_end_stream() {
+            let frame = match peeked.rest.frame().await {
+                None => break,
+                Some(Err(_)) => return Err(InboundError::Broken),
+                Some(Ok(frame)) => frame,
+            };
+            length += frame.data_ref().map_or(0, |data| data.len() as u64);
+            peeked.frames.push_back(frame);
+            if length > LOOK_LIMIT {
+                return Ok(peeked);
+            }
+            if length > SMALL && peeked.room.is_none() {
+                peeked.room = Some(self.take_room(LOOK_LIMIT).await?);
+            }
+        }
+        peeked.is_whole = true;
+        Ok(peeked)
     }
 
     /// Waits for room for so many bytes.

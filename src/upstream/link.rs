@@ -30,6 +30,8 @@ const RESETTING: u8 = 2;
 /// What the requests of a connection may ask of it.
 #[derive(Debug, Default)]
 pub struct LinkControl {
+    /// The connection's number at its upstream, from 1.
+    number: u64,
     ending: AtomicU8,
     /// Whether something was written that is not with the kernel yet.
     unsent: AtomicBool,
@@ -39,6 +41,16 @@ pub struct LinkControl {
 }
 
 impl LinkControl {
+    /// The control of the connection with this number.
+    pub fn new(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    /// The connection's number at its upstream, from 1.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Ends the connection in good order (FIN) once everything is sent that was given to it before.
     pub fn close(&self) {
         // A reset that is asked for by another request of the same connection stays one.

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
 use super::encoding;
-use super::inbound::{Inbound, InboundError};
+use super::inbound::{Inbound, InboundError, LOOK_LIMIT, Peeked};
 use super::link::LinkControl;
 use super::notes::{Billed, Notes};
 use super::pages;
@@ -13,13 +13,14 @@ use super::tasks::Tasks;
 use crate::fault::{Engine, FaultQuery};
 use crate::model::event::EventSink;
 use crate::model::fault::{Abort, BodyPoint, FaultAction, FaultDecision};
-use crate::units::RunClock;
+use crate::units::{Offset, RunClock};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -108,34 +109,58 @@ impl Upstream {
         }
         let clock = self.notes.clock();
         let mut decisions = Vec::new();
+        let query = FaultQuery {
+            upstream: self.notes.upstream(),
+            method: head.method.as_str(),
+            path,
+            query: head.uri.query().unwrap_or(""),
+            service: self.mock.service(path),
+            headers: &head.headers,
+            connection: control.number(),
+        };
+        // When the request came, if a rule wants to look at its body.
+        let mut to_look_at = None;
         if let Some(clock) = &clock {
-            let query = FaultQuery {
-                upstream: self.notes.upstream(),
-                method: head.method.as_str(),
-                path,
-                service: self.mock.service(path),
-                headers: &head.headers,
-            };
+            let at = clock.now();
             // Decided when the request comes, not when its body has: a request's number is its place of arrival.
-            decisions = self.engine.decide(clock.now(), &query);
+            decisions = self.engine.decide(at, &query);
+            to_look_at = Some(at).filter(|at| !is_ended(&decisions) && self.engine.wants_body(*at, &query));
             self.notes.called(clock, is_retry(&head.headers));
         }
-        let mut asked =
-            Asked { method: head.method, clock, control, busy: None, upgrade: head.extensions.remove::<OnUpgrade>() };
-        if let Some(remote) = &self.remote
-            && !decisions.iter().any(|decision| is_terminal(&decision.action))
-        {
-            head.method = asked.method.clone();
-            asked.busy = Some(Busy::new(&self.in_flight));
-            return Ok(Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await);
-        }
-        let body = match self.inbound.read(&head.headers, body).await {
-            Ok(body) => body,
-            Err(InboundError::TooLarge) => {
-                let refusal = self.mock.too_large();
-                return Ok(self.reply(asked, refusal, Vec::new()));
+        let mut asked = Asked {
+            method: head.method.clone(),
+            clock,
+            control,
+            busy: None,
+            upgrade: head.extensions.remove::<OnUpgrade>(),
+        };
+        let body = match &self.remote {
+            Some(remote) if !is_ended(&decisions) => {
+                let mut body = Peeked::unread(body);
+                if let Some(at) = to_look_at {
+                    let read = Box::pin(self.inbound.peek(body.rest)).await;
+                    body = read.map_err(|_| Severed::ByClient)?;
+                    decisions.extend(self.decide_on_body(at, &query, body.whole().as_deref()));
+                }
+                if !is_ended(&decisions) {
+                    asked.busy = Some(Busy::new(&self.in_flight));
+                    return Ok(Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await);
+                }
+                body.into_held()
             }
-            Err(InboundError::Broken) => return Err(Severed::ByClient),
+            _ => match self.inbound.read(&head.headers, body).await {
+                Ok(body) => {
+                    if let Some(at) = to_look_at {
+                        decisions.extend(self.decide_on_body(at, &query, Some(&body)));
+                    }
+                    body
+                }
+                Err(InboundError::TooLarge) => {
+                    let refusal = self.mock.too_large();
+                    return Ok(self.reply(asked, refusal, Vec::new()));
+                }
+                Err(InboundError::Broken) => return Err(Severed::ByClient),
+            },
         };
         let busy = Busy::new(&self.in_flight);
         let call = Call {
@@ -202,13 +227,30 @@ impl Upstream {
         Ok(self.reply(asked, answer, body_faults))
     }
 
+    /// What the rules decide that look at bodies. `body` is the whole one, as far as it could be held.
+    fn decide_on_body(&self, at: Offset, query: &FaultQuery<'_>, body: Option<&[u8]>) -> Vec<FaultDecision> {
+        match body.filter(|body| body.len() as u64 <= LOOK_LIMIT) {
+            Some(body) => {
+                let json = serde_json::from_slice::<Value>(body).ok();
+                self.engine.decide_on_body(at, query, json.as_ref())
+            }
+            None => {
+                let most = LOOK_LIMIT >> 20;
+                self.notes.warn_once(&format!(
+                    "a request's body was longer than {most} MiB: faults that look at bodies passed it over"
+                ));
+                Vec::new()
+            }
+        }
+    }
+
     /// The answer of the real service, with the faults that leave one.
     async fn pass_through(
         self: Arc<Self>,
         remote: &PassThrough,
         mut asked: Asked,
         head: http::request::Parts,
-        body: Incoming,
+        body: Peeked,
         decisions: Vec<FaultDecision>,
     ) -> Response<ReplyBody> {
         let path = head.uri.path();
@@ -439,6 +481,11 @@ fn response(status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response
 /// A body that nobody needs to watch.
 fn whole(method: &Method, body: Bytes, control: Arc<LinkControl>) -> ReplyBody {
     ReplyBody::plain(if *method == Method::HEAD { Bytes::new() } else { body }, control, None)
+}
+
+/// Whether one of them takes the place of an answer.
+fn is_ended(decisions: &[FaultDecision]) -> bool {
+    decisions.iter().any(|decision| is_terminal(&decision.action))
 }
 
 /// Whether it takes the place of an answer.

@@ -14,7 +14,7 @@ use super::supabase::{self, SeedError, Supabase};
 use super::tasks::Tasks;
 use super::tls::{Authority, TlsError};
 use crate::fault::Engine;
-use crate::model::event::EventSink;
+use crate::model::event::{EventSink, RunEvent};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, RunClock, Seed};
@@ -94,6 +94,7 @@ struct Listening {
 pub struct Upstreams {
     listening: Vec<Listening>,
     clock: Arc<OnceLock<RunClock>>,
+    marks: Marks,
     /// The certificate of the run's test CA, if any upstream is served over TLS.
     ca: Option<String>,
     tasks: Tasks,
@@ -142,6 +143,7 @@ impl Upstreams {
         }
 
         let tasks = Tasks::new();
+        let marks = Marks { engine: Arc::clone(&engine), events: events.clone() };
         let shared = Shared {
             engine,
             events,
@@ -183,14 +185,14 @@ impl Upstreams {
             });
         }
         let ca = authority.as_ref().map(Authority::pem);
-        Ok(Self { listening, clock, ca, _stop_on_drop: tasks.stop.clone().drop_guard(), tasks })
+        Ok(Self { listening, clock, ca, marks, _stop_on_drop: tasks.stop.clone().drop_guard(), tasks })
     }
 
     /// From now on requests are counted and faults hit, on the run's clock. Only the first call has an effect.
     pub fn begin(&self, clock: RunClock) {
         if self.clock.set(clock).is_ok() {
             let upstreams: Vec<_> = self.listening.iter().map(|l| Arc::clone(&l.upstream)).collect();
-            self.tasks.spawn(roll_every_second(upstreams, clock));
+            self.tasks.spawn(roll_every_second(upstreams, self.marks.clone(), clock));
         }
     }
 
@@ -230,6 +232,9 @@ impl Upstreams {
         for listening in &self.listening {
             listening.upstream.notes().tally().flush();
         }
+        if let Some(clock) = self.clock.get() {
+            self.marks.emit(clock.now());
+        }
     }
 
     fn find(&self, name: &str) -> Option<&Listening> {
@@ -264,10 +269,30 @@ async fn source(
     }
 }
 
+/// What the engine has to say by itself: faults that are over before their time, and what could not be carried out.
+#[derive(Clone, Debug)]
+struct Marks {
+    engine: Arc<Engine>,
+    events: EventSink,
+}
+
+impl Marks {
+    /// Sends what is new.
+    fn emit(&self, now: Offset) {
+        for (rule, at) in self.engine.take_ended(now) {
+            self.events.emit(RunEvent::FaultClosed { at, rule });
+        }
+        for message in self.engine.take_warnings() {
+            self.events.emit(RunEvent::Warning { at: now, message });
+        }
+    }
+}
+
 /// Sends each second's counts soon after it is over, also when nothing else comes.
-async fn roll_every_second(upstreams: Vec<Arc<Upstream>>, clock: RunClock) {
+async fn roll_every_second(upstreams: Vec<Arc<Upstream>>, marks: Marks, clock: RunClock) {
     loop {
         tokio::time::sleep_until(clock.instant(Offset::from_secs(clock.now().second() + 1))).await;
+        marks.emit(clock.now());
         for upstream in &upstreams {
             upstream.notes().tally().roll(&clock);
         }

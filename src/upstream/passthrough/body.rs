@@ -1,6 +1,7 @@
 //! Bodies on their way through: [`SentBody`] to the service, [`RemoteBody`] from it; both recorded if asked.
 
 use super::Shared;
+use crate::upstream::inbound::Peeked;
 use crate::upstream::recording::billed_tokens;
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -18,13 +19,14 @@ const LAST_EVENTS: [&[u8]; 4] =
 /// A request's body on its way to the service.
 #[derive(Debug)]
 pub struct SentBody {
-    body: Incoming,
+    /// What was looked at already goes first.
+    body: Peeked,
     recording: Option<Shared>,
 }
 
 impl SentBody {
     /// This body.
-    pub fn new(body: Incoming, recording: Option<Shared>) -> Self {
+    pub fn new(body: Peeked, recording: Option<Shared>) -> Self {
         Self { body, recording }
     }
 }
@@ -35,7 +37,10 @@ impl Body for SentBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let frame = match this.body.frames.pop_front() {
+            Some(frame) => Some(Ok(frame)),
+            None => ready!(Pin::new(&mut this.body.rest).poll_frame(cx)),
+        };
         if let (Some(recording), Some(Ok(frame))) = (&this.recording, &frame)
             && let Some(data) = frame.data_ref()
             && let Some(capture) = &mut *recording.lock().unwrap_or_else(PoisonError::into_inner)
@@ -46,11 +51,18 @@ impl Body for SentBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.frames.is_empty() && self.body.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let held: u64 = self.body.frames.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum();
+        let rest = self.body.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + held);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + held);
+        }
+        hint
     }
 }
 

@@ -7,11 +7,11 @@ mod headers;
 
 pub use body::RemoteBody;
 
+use super::inbound::Peeked;
 use super::recording::{Capture, Recorder};
 use body::SentBody;
 use http::header::{ACCEPT_ENCODING, HOST};
 use http::{HeaderValue, Request, Response, Uri, Version, request, uri};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -119,7 +119,7 @@ impl PassThrough {
     ///
     /// # Errors
     /// When there is no answer, with the reason.
-    pub async fn forward(&self, head: &request::Parts, body: Incoming) -> Result<Remote, String> {
+    pub async fn forward(&self, head: &request::Parts, body: Peeked) -> Result<Remote, String> {
         let is_upgrade = head.version < Version::HTTP_2 && head.headers.contains_key(http::header::UPGRADE);
         let mut headers = headers::end_to_end(&head.headers, is_upgrade);
         headers.remove(HOST);

@@ -1,6 +1,10 @@
 //! Faults: what shall break ([`FaultRule`]), and what was decided for one request ([`FaultDecision`]).
 
-use crate::units::{ByteSize, Offset, Share, Span};
+mod when;
+
+pub use when::{BodyTest, Course, DutyCycle, FaultMatch, FaultWindow, First, Key, Ramped, Tries};
+
+use crate::units::{ByteSize, Share, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,39 +24,6 @@ pub struct FaultRule {
     pub window: FaultWindow,
     /// What happens to a request that is hit.
     pub inject: Injection,
-}
-
-/// Which requests a fault may hit; every part that is given must hold.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FaultMatch {
-    /// The method, in capitals.
-    pub method: Option<String>,
-    /// The path; `*` stands for any run of characters.
-    pub path: Option<String>,
-    /// The provider's service (`auth`, `rest`, …), by [`super::upstream::Services`].
-    #[serde(default)]
-    pub service: Option<String>,
-    /// Headers: name → value, `*` allowed.
-    pub header: BTreeMap<String, String>,
-    /// Every n-th matching request, counted from 1 over the fault's window.
-    pub nth: Option<u64>,
-}
-
-/// The time in which a fault is on, on the run's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FaultWindow {
-    /// When it opens.
-    pub from: Offset,
-    /// When it closes; `None` is the end of the run.
-    pub until: Option<Offset>,
-}
-
-impl FaultWindow {
-    /// Whether the fault is on at `at` (from inclusive, until exclusive).
-    #[must_use]
-    pub fn contains(&self, at: Offset) -> bool {
-        at >= self.from && self.until.is_none_or(|until| at < until)
-    }
 }
 
 /// What a fault does. Names follow Toxiproxy's toxics and Envoy's `abort` where those exist.
