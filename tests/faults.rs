@@ -160,8 +160,7 @@ fn edges_are_sorted_and_close_before_they_open() {
     rules[1].window = window(20, None);
     rules[2].window = window(5, Some(10));
     rules[3].window = window(7, Some(7));
-    let seen: Vec<(u64, usize, bool)> =
-        edges(&rules).map(|edge| (edge.at.second(), edge.rule, edge.opens)).collect();
+    let seen: Vec<(u64, usize, bool)> = edges(&rules).map(|edge| (edge.at.second(), edge.rule, edge.opens)).collect();
     assert_eq!(seen, [(5, 2, true), (10, 2, false), (10, 0, true), (20, 0, false), (20, 1, true)]);
 }
 

@@ -41,6 +41,8 @@ pub fn decision_at(rule_index: usize, rule: &FaultRule, seed: Seed, n: u64, stre
         Injection::Stall { after, pause } => FaultAction::Stall { after: *after, pause: *pause },
         Injection::Truncate { after } => FaultAction::Truncate(*after),
         Injection::StreamError(error) => FaultAction::StreamError(error.clone()),
+        // Decided by connection, not by request.
+        Injection::Connection(_) => return None,
     };
     Some(FaultDecision { rule: rule_index, n, action })
 }

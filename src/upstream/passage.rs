@@ -66,6 +66,8 @@ impl Passage {
                 FaultAction::Cut(bytes) => (BodyPoint::Bytes(*bytes), BodyFaultKind::Cut),
                 FaultAction::Stall { after, pause } => (*after, BodyFaultKind::Stall(pause.map(|pause| pause.get()))),
                 FaultAction::Truncate(after) => (*after, BodyFaultKind::Truncate),
+                // Carried out where connections are.
+                FaultAction::Connection(_) => continue,
                 FaultAction::StreamError(error) => match stream_error(error) {
                     Some(event) => (BodyPoint::Events(error.events), BodyFaultKind::Replace(event)),
                     None => continue,

@@ -2,6 +2,7 @@
 
 use super::abort::Abort;
 use super::body::{BodyPoint, StreamError};
+use super::connection::ConnectionFault;
 use crate::units::{ByteSize, Span};
 use serde::{Deserialize, Serialize};
 
@@ -41,4 +42,6 @@ pub enum FaultAction {
     Truncate(BodyPoint),
     /// Send an error inside the stream, and end it.
     StreamError(StreamError),
+    /// Something was done to the connection, whatever is asked over it.
+    Connection(ConnectionFault),
 }

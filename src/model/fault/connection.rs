@@ -1,8 +1,9 @@
 //! [`ConnectionFault`]: faults on connections, whatever is spoken over them, and on what must be spoken before a
 //! request can be made.
 
-use super::super::toxic::{Direction, ToxicKind};
-use crate::units::Span;
+use super::delay::Delay;
+use super::postgres::PostgresFault;
+use crate::model::toxic::{Direction, ToxicKind};
 use serde::{Deserialize, Serialize};
 
 /// What a fault does to a connection. It touches a share of the connections, drawn by their number; those that are
@@ -15,6 +16,13 @@ pub enum ConnectionFault {
         /// What it does.
         kind: ToxicKind,
         /// On which bytes.
+        stream: Streams,
+    },
+    /// Everything comes late, by a draw per chunk of bytes.
+    Latency {
+        /// How late.
+        delay: Delay,
+        /// Which bytes.
         stream: Streams,
     },
     /// Nobody gets a connection. If all are touched, the address refuses (`ECONNREFUSED`), as that of a server which is
@@ -93,48 +101,6 @@ impl CertificateFault {
     }
 }
 
-/// A fault in PostgreSQL's frontend/backend protocol 3.0 (WIRE-supabase §9).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PostgresFault {
-    /// A FATAL error while the connection starts, then the end: after the startup message, before authentication.
-    Startup(PostgresError),
-    /// A FATAL error in the middle of a session, then the end: in place of the next answer.
-    Terminate(PostgresError),
-    /// The next statement fails with this error: the real server raises it, so the transaction's state is true.
-    Statement {
-        /// The error.
-        error: PostgresError,
-        /// Of a session's statements, how many fail; drawn per statement.
-        share: crate::units::Share,
-    },
-    /// Statements answer late.
-    Slow {
-        /// How late.
-        delay: Span,
-    },
-    /// The rows of the first answer that has as many break off: the connection is reset inside a DataRow.
-    CutRows {
-        /// Rows that get through whole.
-        after: u64,
-    },
-    /// The server says `N` to SSLRequest: a client that insists on TLS gives up, another goes on without.
-    RefuseSsl {},
-    /// Nothing comes after SSLRequest.
-    StallSsl {},
-    /// Nothing comes once authentication has begun.
-    StallAuth {},
-}
-
-/// An error as PostgreSQL reports it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PostgresError {
-    /// The SQLSTATE, five characters.
-    pub code: String,
-    /// The words.
-    pub message: String,
-}
-
 impl ConnectionFault {
     /// The fault's name in files and reports.
     #[must_use]
@@ -143,27 +109,11 @@ impl ConnectionFault {
             // As resets are called whether they come at once or later.
             Self::Toxic { kind: ToxicKind::ResetAfter { .. }, .. } => "reset_peer",
             Self::Toxic { kind, .. } => kind.name(),
+            Self::Latency { .. } => "latency",
             Self::Refuse { .. } => "refuse",
             Self::TlsHandshakeFailure {} => "tls_handshake_failure",
             Self::Certificate(_) => "certificate",
             Self::Postgres(fault) => fault.kind(),
-        }
-    }
-}
-
-impl PostgresFault {
-    /// The fault's name in files and reports.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Startup(_) => "postgres_startup",
-            Self::Terminate(_) => "postgres_terminate",
-            Self::Statement { .. } => "postgres_error",
-            Self::Slow { .. } => "postgres_slow",
-            Self::CutRows { .. } => "postgres_cut_rows",
-            Self::RefuseSsl {} => "postgres_refuse_ssl",
-            Self::StallSsl {} => "postgres_stall_ssl",
-            Self::StallAuth {} => "postgres_stall_auth",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::abort::Abort;
 use super::body::{BodyPoint, StreamError};
+use super::connection::ConnectionFault;
 use super::delay::Delay;
 use crate::units::{ByteSize, Span};
 use serde::{Deserialize, Serialize};
@@ -41,9 +42,17 @@ pub enum Injection {
     },
     /// Sends an error as the next event of a stream that began well, and ends it there.
     StreamError(StreamError),
+    /// Something on connections, whatever is asked over them.
+    Connection(ConnectionFault),
 }
 
 impl Injection {
+    /// Whether it acts on connections, and not on requests.
+    #[must_use]
+    pub const fn is_on_connections(&self) -> bool {
+        matches!(self, Self::Connection(_))
+    }
+
     /// The fault's name in files and reports.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -56,6 +65,7 @@ impl Injection {
             Self::Stall { .. } => "stall",
             Self::Truncate { .. } => "truncate",
             Self::StreamError(_) => "stream_error",
+            Self::Connection(fault) => fault.kind(),
         }
     }
 }

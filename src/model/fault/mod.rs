@@ -3,15 +3,19 @@
 mod abort;
 mod action;
 mod body;
+mod connection;
 mod delay;
 mod injection;
+mod postgres;
 mod when;
 
 pub use abort::Abort;
 pub use action::{FaultAction, FaultDecision};
 pub use body::{BodyPoint, StreamError, StreamErrorForm};
+pub use connection::{CertificateFault, ConnectionFault, Streams};
 pub use delay::{Delay, DelayShape, Quantile};
 pub use injection::Injection;
+pub use postgres::{POSTGRES_ERRORS, PostgresError, PostgresFault};
 pub use when::{BodyTest, Course, DutyCycle, FaultMatch, FaultWindow, First, Key, Ramped, Tries};
 
 use crate::units::Share;

@@ -85,7 +85,7 @@ impl Course {
         let mut shaper = Shaper::default();
         let mut shapes = false;
         for active in &self.active {
-            shapes |= shaper.add(&active.placed.toxic, active.placed.seed);
+            shapes |= shaper.add(&active.placed);
         }
         if let (true, Some(earlier)) = (shapes, &self.shaper) {
             shaper.follow(earlier);
@@ -109,7 +109,7 @@ impl Course {
             };
             let first = strikes && !active.struck;
             active.struck |= strikes;
-            (first && active.placed.tells).then_some(&active.placed)
+            first.then_some(&active.placed)
         })
     }
 

@@ -6,8 +6,8 @@ use crate::model::toxic::{Toxic, ToxicKind};
 use crate::units::Seed;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, watch};
@@ -42,7 +42,23 @@ pub struct TcpProxyError {
     pub source: io::Error,
 }
 
-type OnHit = Arc<dyn Fn(Hit) + Send + Sync>;
+/// Who is told of what happens at a proxy. Told on the connections' own tasks: it must not take long.
+pub trait Watcher: Send + Sync {
+    /// A connection came.
+    fn accepted(&self) {}
+
+    /// A toxic struck a connection.
+    fn hit(&self, hit: Hit);
+}
+
+/// A closure that only wants to know of hits.
+struct OnHit<F>(F);
+
+impl<F: Fn(Hit) + Send + Sync> Watcher for OnHit<F> {
+    fn hit(&self, hit: Hit) {
+        (self.0)(hit);
+    }
+}
 
 /// A proxy at work. Dropping it closes its address and all its connections.
 pub struct TcpProxy {
@@ -70,12 +86,12 @@ struct Door {
     to: String,
     toxics: watch::Receiver<Arc<ToxicSet>>,
     counts: Arc<Counts>,
-    on_hit: OnHit,
+    watcher: Arc<dyn Watcher>,
 }
 
 impl TcpProxy {
-    /// Listens, with these toxics from the beginning. `on_hit` is called for each toxic that touches a connection,
-    /// once per connection.
+    /// Listens, with these toxics from the beginning. `on_hit` is told of each toxic that strikes a connection, once per
+    /// connection.
     ///
     /// # Errors
     /// When the address cannot be had.
@@ -83,7 +99,20 @@ impl TcpProxy {
         plan: TcpProxyPlan,
         toxics: Vec<Arc<Toxic>>,
         seed: Seed,
-        on_hit: OnHit,
+        on_hit: impl Fn(Hit) + Send + Sync + 'static,
+    ) -> Result<Self, TcpProxyError> {
+        Self::start_watched(plan, toxics, seed, Arc::new(OnHit(on_hit))).await
+    }
+
+    /// As [`TcpProxy::start`], for a watcher that wants to know more.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn start_watched(
+        plan: TcpProxyPlan,
+        toxics: Vec<Arc<Toxic>>,
+        seed: Seed,
+        watcher: Arc<dyn Watcher>,
     ) -> Result<Self, TcpProxyError> {
         let fail = |source| TcpProxyError { name: plan.name.clone(), listen: plan.listen, source };
         let listener = listen(plan.listen).map_err(fail)?;
@@ -97,7 +126,7 @@ impl TcpProxy {
             to: plan.to.clone(),
             toxics: receiver,
             counts: Arc::clone(&counts),
-            on_hit,
+            watcher,
         };
         tasks.spawn(accept(listener, Arc::new(door), tasks.clone(), stop.clone()));
         Ok(Self { plan, address, toxics: sender, counts, tasks, _stop_on_drop: stop.clone().drop_guard(), stop })
@@ -155,7 +184,7 @@ impl TcpProxy {
     }
 
     /// Gives its address back and ends its connections; ready when it has.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -181,6 +210,7 @@ async fn accept(listener: TcpListener, door: Arc<Door>, tasks: TaskTracker, stop
         match accepted {
             Ok((client, _)) => {
                 let number = door.counts.accepted.fetch_add(1, Ordering::Relaxed);
+                door.watcher.accepted();
                 let (door, stop) = (Arc::clone(&door), stop.clone());
                 tasks.spawn(async move {
                     let _open = Open::new(Arc::clone(&door.counts));
@@ -255,9 +285,11 @@ fn is_out_of_descriptors(code: i32) -> bool {
 
 impl Door {
     async fn serve(&self, client: TcpStream, number: u64) {
+        let struck = Struck::default();
         let on_hit = |placed: &Placed| {
             let (toxic, rule) = (Arc::clone(&placed.toxic), placed.rule);
-            (self.on_hit)(Hit { proxy: Arc::clone(&self.name), connection: number, toxic, rule });
+            let Some(first) = struck.by(placed) else { return };
+            self.watcher.hit(Hit { proxy: Arc::clone(&self.name), connection: number, toxic, rule, first });
         };
         let mut toxics = self.toxics.clone();
         let mut held: Vec<Placed> = Vec::new();
@@ -312,6 +344,32 @@ impl Counts {
             (Err(_), Some((_, placed))) => Err(placed.clone()),
             _ => Ok(Carried(self)),
         }
+    }
+}
+
+/// What has struck a connection so far.
+#[derive(Default)]
+struct Struck(Mutex<StruckBy>);
+
+#[derive(Default)]
+struct StruckBy {
+    any: bool,
+    /// Rules, and which time it was that they were on.
+    rules: Vec<(usize, u64)>,
+}
+
+impl Struck {
+    /// Whether this is the first that strikes it; `None` if it is a part of what did.
+    fn by(&self, placed: &Placed) -> Option<bool> {
+        let mut struck = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rule) = placed.rule {
+            match struck.rules.iter_mut().find(|(other, _)| *other == rule) {
+                Some((_, wave)) if *wave == placed.wave => return None,
+                Some((_, wave)) => *wave = placed.wave,
+                None => struck.rules.push((rule, placed.wave)),
+            }
+        }
+        Some(!std::mem::replace(&mut struck.any, true))
     }
 }
 

@@ -1,5 +1,6 @@
 //! [`ToxicSet`]: the toxics of a proxy at a moment, and which connections they touch.
 
+use crate::fault::Draw;
 use crate::model::toxic::{Direction, Toxic, ToxicKind};
 use crate::units::{Seed, Share};
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub struct Hit {
     pub toxic: Arc<Toxic>,
     /// The fault rule that it carries out, by its index in the plan; `None` if it was put on by hand.
     pub rule: Option<usize>,
+    /// Whether it is the first that strikes this connection.
+    pub first: bool,
 }
 
 /// A toxic that carries out a fault rule, or a part of it.
@@ -28,8 +31,19 @@ pub struct PlannedToxic {
     pub seed: Seed,
     /// Only every n-th connection, counted from 1 since the proxy began.
     pub nth: Option<u64>,
-    /// Whether a hit is the rule's hit; not for a part that comes with another.
-    pub tells: bool,
+    /// Which time it is that the rule is on: a connection is told of as hit once each time, whatever parts strike it.
+    pub wave: u64,
+    /// For a latency: how long it is, if that is not the toxic's even spread.
+    pub delay: Option<Drawn>,
+}
+
+/// A delay that is drawn, and how much of it is in force.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// The distribution.
+    pub draw: Arc<Draw>,
+    /// A factor, from 0 to 1.
+    pub strength: f64,
 }
 
 /// A toxic in its set.
@@ -39,10 +53,12 @@ pub struct Placed {
     pub toxic: Arc<Toxic>,
     /// The fault rule that it carries out, if any.
     pub rule: Option<usize>,
-    /// Whether its hits are told.
-    pub tells: bool,
+    /// Which time it is that the rule is on.
+    pub wave: u64,
     /// The seed for what it draws.
     pub seed: Seed,
+    /// For a latency: how long it is, if that is not the toxic's even spread.
+    pub delay: Option<Drawn>,
     nth: Option<u64>,
 }
 
@@ -88,7 +104,7 @@ impl ToxicSet {
         let by_hand = toxics.len();
         all.extend(toxics.into_iter().map(|toxic| {
             let seed = self.seed.derive(&toxic.name);
-            Placed { toxic, rule: None, tells: true, seed, nth: None }
+            Placed { toxic, rule: None, wave: 0, seed, delay: None, nth: None }
         }));
         Self { toxics: all, by_hand, ..*self }
     }
@@ -99,8 +115,9 @@ impl ToxicSet {
         let placed = |fault: PlannedToxic| Placed {
             toxic: fault.toxic,
             rule: Some(fault.rule),
-            tells: fault.tells,
+            wave: fault.wave,
             seed: fault.seed,
+            delay: fault.delay,
             nth: fault.nth,
         };
         let toxics = faults.into_iter().map(placed).chain(self.by_hand().iter().cloned()).collect();
