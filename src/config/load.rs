@@ -5,12 +5,13 @@ use super::collector::Collector;
 use super::content_file::ContentRulesFile;
 use super::diagnostic::{ConfigError, Diagnostic};
 use super::document::{self, Edit, Value};
-use super::fault_profile_file::FaultProfileFile;
-use super::find::{self, FAULT_PROFILES, Found, PLAYBOOKS, SCENARIOS};
+use super::envoy;
+use super::find::{self, Found, PLAYBOOKS, SCENARIOS};
 use super::playbook_file::PlaybookFile;
+use super::profiles::{self, Opened};
 use super::request::{CheckTemplate, FileKind, Loaded, Overrides, Request, ScenarioRef, Validated, World};
 use super::resolve_content;
-use super::resolve_faults::{self, Use};
+use super::resolve_faults::Use;
 use super::resolve_playbook;
 use super::resolve_scenario;
 use super::scenario_file::ScenarioFile;
@@ -24,10 +25,8 @@ use std::sync::Arc;
 /// What stands in a record for a file that ships inside the program.
 const BUILT_IN: &str = "built-in";
 const DEFAULT_PLAYBOOK: &str = "holisticos";
-/// `--faults none`
-const NO_FAULTS: &str = "none";
 
-/// Loads a scenario, its fault profile and the playbook, with the command line's overrides.
+/// Loads a scenario, its fault profiles and the playbook, with the command line's overrides.
 ///
 /// # Errors
 ///
@@ -44,26 +43,15 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, ConfigError> {
 
     let mut out = Collector::new(source);
     let mut plan = resolve_scenario::resolve(&mut out, &file, &stem, &origin, folder.as_deref(), &world);
-    let profile = profile(&mut out, &file, folder.as_deref());
+    let opened = profiles::named(&mut out, &file, folder.as_deref())?;
     let (mut errors, mut warnings) = out.finish();
-
-    match profile {
-        Some(Ok((source, stem))) => match document::read::<FaultProfileFile>(&source) {
-            Ok(file) => {
-                let mut out = Collector::new(source);
-                let used = Use { upstreams: &plan.upstreams, load_end: plan.load_end() };
-                let (name, rules) = resolve_faults::resolve(&mut out, &file, &stem, Some(&used), &world);
-                plan.fault_profile = Some(name);
-                plan.faults = rules;
-                let (more, also) = out.finish();
-                errors.extend(more);
-                warnings.extend(also);
-            }
-            Err(diagnostic) => errors.push(*diagnostic),
-        },
-        Some(Err(error)) => return Err(error),
-        None => {}
-    }
+    let used = Use { upstreams: &plan.upstreams, load_end: plan.load_end() };
+    let resolved = profiles::resolve(opened, Some(&used), &world);
+    plan.fault_profile = resolved.name;
+    plan.faults = envoy::rules(file.upstreams.as_ref().map(toml::Spanned::get_ref));
+    plan.faults.extend(resolved.rules);
+    errors.extend(resolved.errors);
+    warnings.extend(resolved.warnings);
 
     let playbook = match playbook(request.overrides.playbook.as_deref())? {
         Ok((playbook, more, also)) => {
@@ -109,11 +97,12 @@ pub fn validate(
             let folder = path.parent();
             resolve_scenario::resolve(&mut out, &file, &stem, source.name(), folder, &world);
             // The profile is looked for, not looked into: it has a check of its own.
-            profile(&mut out, &file, folder).transpose()?;
+            profiles::named(&mut out, &file, folder)?;
         }
         FileKind::FaultProfile => {
-            let file = document::read::<FaultProfileFile>(&source)?;
-            resolve_faults::resolve(&mut out, &file, &stem, None, &world);
+            let opened = Opened::file(path, Source::clone(&source));
+            let resolved = profiles::resolve(vec![opened], None, &world);
+            out.take_over((resolved.errors, resolved.warnings));
         }
         FileKind::Playbook => {
             let file = document::read::<PlaybookFile>(&source)?;
@@ -147,7 +136,7 @@ fn kind(source: &Source, path: &Path) -> Result<FileKind, ConfigError> {
     let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("");
     if has(&["journey", "load", "target", "upstreams"]) {
         Ok(FileKind::Scenario)
-    } else if has(&["fault"]) {
+    } else if has(&["fault", "include"]) {
         Ok(FileKind::FaultProfile)
     } else if has(&["criterion", "readings"]) {
         Ok(FileKind::Playbook)
@@ -197,39 +186,6 @@ pub(super) fn open_scenario(scenario: &ScenarioRef) -> Result<(Source, String, S
                 Err(diagnostic.into())
             }
         },
-    }
-}
-
-/// The fault profile that the scenario names, if it names one that exists.
-pub(super) fn profile(
-    out: &mut Collector,
-    file: &ScenarioFile,
-    folder: Option<&Path>,
-) -> Option<Result<(Arc<Source>, String), ConfigError>> {
-    let written = file.faults.as_ref()?.profile.as_ref()?;
-    let name = written.get_ref();
-    if name == NO_FAULTS {
-        return None;
-    }
-    let beside: Vec<PathBuf> = match folder {
-        Some(folder) => vec![folder.to_owned(), folder.join("../fault-profiles"), folder.join("fault-profiles")],
-        None => vec![],
-    };
-    match FAULT_PROFILES.find(name, &beside, out.source().is_option(&written.span())) {
-        Some(Found::File(path)) => Some(find::read(&path).map(|source| (Arc::new(source), stem(&path)))),
-        Some(Found::BuiltIn(name, text)) => {
-            let source = Source::file(format!("{name}.toml (built-in)"), text.to_owned());
-            Some(Ok((Arc::new(source), name.to_owned())))
-        }
-        None => {
-            let (title, guess, help) = FAULT_PROFILES.not_found(name, &beside);
-            let diagnostic = out.error(written.span(), title);
-            if let Some(guess) = guess {
-                diagnostic.label(guess);
-            }
-            diagnostic.help(help);
-            None
-        }
     }
 }
 

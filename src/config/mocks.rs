@@ -3,10 +3,11 @@
 use super::collector::Collector;
 use super::diagnostic::ConfigError;
 use super::document::{self, Edit, Value};
-use super::fault_profile_file::FaultProfileFile;
-use super::load::{self, open_scenario};
+use super::envoy;
+use super::load::open_scenario;
+use super::profiles;
 use super::request::{CheckTemplate, ScenarioRef, World};
-use super::resolve_faults::{self, Use};
+use super::resolve_faults::Use;
 use super::resolve_scenario::{self, DEFAULT_SEED};
 use super::resolve_upstreams;
 use super::scenario_file::ScenarioFile;
@@ -83,25 +84,17 @@ pub fn mocks(request: &MocksRequest<'_>) -> Result<Mocks, ConfigError> {
             (upstreams, Seed(file.seed.unwrap_or(DEFAULT_SEED)))
         }
     };
-    let profile = load::profile(&mut out, &file, folder.as_deref());
+    let opened = profiles::named(&mut out, &file, folder.as_deref())?;
     let (mut errors, mut warnings) = out.finish();
     let mut mocks = Mocks { upstreams, faults: vec![], fault_profile: None, seed, warnings: vec![] };
-    if let Some(profile) = profile {
-        let (source, stem) = profile?;
-        match document::read::<FaultProfileFile>(&source) {
-            Ok(file) => {
-                let mut out = Collector::new(source);
-                // It goes on until somebody ends it: no fault begins too late.
-                let used = Use { upstreams: &mocks.upstreams, load_end: Offset::from_micros(u64::MAX) };
-                let (name, rules) = resolve_faults::resolve(&mut out, &file, &stem, Some(&used), &world);
-                (mocks.fault_profile, mocks.faults) = (Some(name), rules);
-                let (more, also) = out.finish();
-                errors.extend(more);
-                warnings.extend(also);
-            }
-            Err(diagnostic) => errors.push(*diagnostic),
-        }
-    }
+    // It goes on until somebody ends it: no fault begins too late.
+    let used = Use { upstreams: &mocks.upstreams, load_end: Offset::from_micros(u64::MAX) };
+    let resolved = profiles::resolve(opened, Some(&used), &world);
+    mocks.fault_profile = resolved.name;
+    mocks.faults = envoy::rules(file.upstreams.as_ref().map(toml::Spanned::get_ref));
+    mocks.faults.extend(resolved.rules);
+    errors.extend(resolved.errors);
+    warnings.extend(resolved.warnings);
     mocks.warnings = warnings;
     if errors.is_empty() { Ok(mocks) } else { Err(ConfigError::new(errors)) }
 }

@@ -2,6 +2,7 @@
 
 use super::collector::Collector;
 use super::fault_profile_file::FaultFile;
+use super::inject_file::InjectFile;
 use super::when_file::UntilFile;
 use crate::model::fault::{Course, DutyCycle, FaultWindow, Ramped};
 use crate::units::{Offset, Span};
@@ -84,7 +85,7 @@ fn ramps(out: &mut Collector, file: &FaultFile, timing: Timing, lasts: Option<Sp
             _ => {}
         }
     }
-    let is_delay = file.inject.get_ref().is_latency();
+    let is_delay = matches!(file.inject.get_ref(), InjectFile::Latency(_));
     let ramps = match file.ramps.as_ref().map(|ramps| (ramps.get_ref().as_str(), ramps.span())) {
         None | Some(("share", _)) => Ramped::Share,
         Some(("delay", span)) => {

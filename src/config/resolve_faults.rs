@@ -10,7 +10,6 @@ use super::suggest;
 use crate::model::fault::{FaultMatch, FaultRule};
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::Offset;
-use std::collections::HashSet;
 use toml::Spanned;
 
 /// What a profile is used on; without it, a profile is checked by itself.
@@ -21,43 +20,34 @@ pub(super) struct Use<'a> {
     pub(super) load_end: Offset,
 }
 
-/// The profile's name and its rules.
-pub(super) fn resolve(
+/// The rules of a profile of this name, with times that are changed like this.
+pub(super) fn rules(
     out: &mut Collector,
     file: &FaultProfileFile,
-    stem: &str,
+    name: &str,
+    timing: Timing,
     used: Option<&Use<'_>>,
     world: &World<'_>,
-) -> (String, Vec<FaultRule>) {
-    let name = file.name.clone().unwrap_or_else(|| stem.to_owned());
-    if file.fault.is_empty() {
-        out.missing("the profile has no fault").help("add one: [[fault]] with upstream, from, for and inject");
-    }
-    let mut names = HashSet::new();
-    let rules = file
-        .fault
-        .iter()
-        .enumerate()
-        .map(|(index, fault)| {
-            let rule_name = match &fault.get_ref().name {
-                Some(given) => given.get_ref().clone(),
-                None => format!("{name}-{}", index + 1),
-            };
-            if !names.insert(rule_name.clone()) {
-                let span = fault.get_ref().name.as_ref().map_or_else(|| fault.span(), Spanned::span);
-                out.error(span, format!("two faults are called `{rule_name}`"))
-                    .help("give each fault a name of its own");
-            }
-            rule(out, fault.get_ref(), rule_name, used, world)
-        })
-        .collect();
-    (name, rules)
+) -> Vec<FaultRule> {
+    let named = |(index, fault): (usize, &Spanned<FaultFile>)| {
+        let fault = fault.get_ref();
+        let own = fault.name.as_ref().map(|name| name.get_ref().clone());
+        rule(out, fault, own.unwrap_or_else(|| format!("{name}-{}", index + 1)), timing, used, world)
+    };
+    file.fault.iter().enumerate().map(named).collect()
 }
 
-fn rule(out: &mut Collector, file: &FaultFile, name: String, used: Option<&Use<'_>>, world: &World<'_>) -> FaultRule {
+fn rule(
+    out: &mut Collector,
+    file: &FaultFile,
+    name: String,
+    timing: Timing,
+    used: Option<&Use<'_>>,
+    world: &World<'_>,
+) -> FaultRule {
     let upstream = file.upstream.get_ref().as_str();
     let kind = upstream_kind(out, &file.upstream, used);
-    let (window, course) = course(out, file, &name, Timing::AS_WRITTEN, used.map(|used| used.load_end));
+    let (window, course) = course(out, file, &name, timing, used.map(|used| used.load_end));
     FaultRule {
         name,
         upstream: upstream.to_owned(),

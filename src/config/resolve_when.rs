@@ -67,6 +67,7 @@ pub(super) fn matcher(out: &mut Collector, when: &WhenFile, kind: Option<&Upstre
         tries,
         nth: when.nth.as_ref().map(|nth| out.number(nth, "`nth`", 1, u64::from(u32::MAX))),
         first: first(out, when),
+        asked: None,
         course: Default::default(),
     }
 }

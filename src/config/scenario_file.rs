@@ -109,6 +109,9 @@ pub(super) struct UpstreamFile {
     /// Serve over TLS, with a certificate of the run's own test CA.
     #[serde(default)]
     pub(super) tls: bool,
+    /// Faults that requests ask for by Envoy's headers.
+    #[serde(default)]
+    pub(super) envoy_fault_headers: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// At once, if absent.
     pub(super) pace: Option<Spanned<PaceFile>>,
@@ -159,6 +162,9 @@ pub(super) struct SupabaseFile {
     pub(super) fixed: bool,
     #[serde(default)]
     pub(super) tls: bool,
+    /// Faults that requests ask for by Envoy's headers.
+    #[serde(default)]
+    pub(super) envoy_fault_headers: bool,
     pub(super) latency: Option<Spanned<DelayFile>>,
     /// A file of database functions.
     pub(super) functions: Option<Spanned<String>>,
@@ -217,6 +223,9 @@ pub(super) struct StubFile {
     pub(super) fixed: bool,
     #[serde(default)]
     pub(super) tls: bool,
+    /// Faults that requests ask for by Envoy's headers.
+    #[serde(default)]
+    pub(super) envoy_fault_headers: bool,
     /// 200 if absent.
     pub(super) answer: Option<Spanned<i64>>,
     /// The real service to pass requests through to.
@@ -339,7 +348,8 @@ pub(super) struct ConditionFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct FaultsFile {
-    pub(super) profile: Option<Spanned<String>>,
+    /// One profile or several.
+    pub(super) profile: Option<Spanned<OneOrMany<String>>>,
 }
 
 /// `[memory]`

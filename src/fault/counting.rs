@@ -1,11 +1,14 @@
 //! [`Counting`]: numbers the requests that reach one rule, and knows when the rule is over.
 
+use super::asked::{asked, share};
 use super::decide::decision_at;
-use crate::model::fault::{FaultDecision, FaultRule};
+use crate::model::fault::{FaultAction, FaultDecision, FaultRule};
 use crate::units::{Offset, Seed};
+use http::HeaderMap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// How many keys (users, connections, …) one rule can tell apart; requests of further ones pass.
 pub(super) const KEYS: usize = 1 << 16;
@@ -17,6 +20,19 @@ pub(super) enum Counting {
     Plain(AtomicU64),
     /// A rule that ends by itself, or counts by key: number and decision are one step.
     Limited(Mutex<Limited>),
+    /// A rule for requests that ask for the fault themselves.
+    Asked(Mutex<Asked>),
+}
+
+/// What a rule remembers that requests ask for: it is on from a hit until there was none for [`ASKED_LASTS`].
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    n: u64,
+    on: bool,
+    /// When it went on, until that is told.
+    opened: Option<Offset>,
+    /// When the last fault that was asked for is over.
+    over: Offset,
 }
 
 /// What a limited rule remembers.
@@ -34,6 +50,9 @@ pub(super) struct Limited {
     told_end: bool,
 }
 
+/// How long after it a fault that was asked for still explains what the app does: the timeline's grain.
+const ASKED_LASTS: Duration = Duration::from_secs(1);
+
 /// How a rule ended.
 #[derive(Clone, Copy, Debug)]
 enum End {
@@ -46,11 +65,47 @@ enum End {
 impl Counting {
     pub(super) fn new(rule: &FaultRule) -> Self {
         let course = rule.when.course;
-        if rule.when.first.is_some() || course.hits.is_some() || course.quiet.is_some() {
+        if rule.when.asked.is_some() {
+            Self::Asked(Mutex::default())
+        } else if rule.when.first.is_some() || course.hits.is_some() || course.quiet.is_some() {
             Self::Limited(Mutex::default())
         } else {
             Self::Plain(AtomicU64::new(0))
         }
+    }
+
+    /// Numbers a request that asks for the fault itself, and decides.
+    pub(super) fn decide_asked(
+        &self,
+        index: usize,
+        rule: &FaultRule,
+        seed: Seed,
+        at: Offset,
+        headers: &HeaderMap,
+    ) -> Option<FaultDecision> {
+        let (Self::Asked(state), Some(what)) = (self, rule.when.asked) else { return None };
+        let action = asked(what, headers)?;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.n += 1;
+        if seed.derive(&rule.name).unit(&[state.n]) >= share(what, headers) {
+            return None;
+        }
+        let lasts = match &action {
+            FaultAction::Delay(delay) => delay.get(),
+            _ => Duration::ZERO,
+        };
+        state.over = state.over.max(at.plus(lasts));
+        if !state.on {
+            state.on = true;
+            state.opened = Some(at);
+        }
+        Some(FaultDecision { rule: index, n: state.n, action })
+    }
+
+    /// When a fault that was asked for went on, the first time that this is asked after it did.
+    pub(super) fn take_opened(&self) -> Option<Offset> {
+        let Self::Asked(state) = self else { return None };
+        state.lock().unwrap_or_else(PoisonError::into_inner).opened.take()
     }
 
     /// Numbers a request that reached the rule at this moment, and decides. `key` is the hash of what the rule counts
@@ -68,6 +123,7 @@ impl Counting {
                 let n = counter.fetch_add(1, Ordering::Relaxed) + 1;
                 decision_at(index, rule, seed, n, rule.strength(at))
             }
+            Self::Asked(_) => None,
             Self::Limited(limited) => {
                 // Of a request whose rule counts by key, the key is found before others have to wait.
                 let key = match rule.when.first.as_ref() {
@@ -82,7 +138,11 @@ impl Counting {
 
     /// When the rule ended, the first time that this is asked after it did.
     pub(super) fn take_end(&self, rule: &FaultRule, now: Offset) -> Option<Offset> {
-        let Self::Limited(limited) = self else { return None };
+        let limited = match self {
+            Self::Plain(_) => return None,
+            Self::Asked(state) => return state.lock().unwrap_or_else(PoisonError::into_inner).take_over(now),
+            Self::Limited(limited) => limited,
+        };
         let mut limited = limited.lock().unwrap_or_else(PoisonError::into_inner);
         limited.end_if_quiet(rule, now);
         let end = limited.end.filter(|_| !limited.told_end)?;
@@ -97,7 +157,7 @@ impl Counting {
     /// Whether the rule is over for good.
     pub(super) fn has_ended(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Asked(_) => false,
             Self::Limited(limited) => limited.lock().unwrap_or_else(PoisonError::into_inner).end.is_some(),
         }
     }
@@ -109,6 +169,15 @@ impl Counting {
         let full = limited.full && !limited.told_full;
         limited.told_full |= full;
         full
+    }
+}
+
+impl Asked {
+    fn take_over(&mut self, now: Offset) -> Option<Offset> {
+        let over = self.over.plus(ASKED_LASTS);
+        let is_over = self.on && self.opened.is_none() && now >= over;
+        self.on &= !is_over;
+        is_over.then_some(over)
     }
 }
 

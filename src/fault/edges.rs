@@ -22,7 +22,7 @@ pub struct Edge {
 
 /// All edges of the rules in order of time; at the same moment, closings come before openings. A fault that is never
 /// on has no edges; one without an end has no closing edge, or with a cycle never a last one. Cycles shorter than a
-/// second count as on throughout. A fault that ends by itself ([`super::Engine::take_ended`]) does so between them.
+/// second count as on throughout. What requests ask for themselves has no plan, hence no edges. A fault that ends by itself ([`super::Engine::take_ended`]) does so between them.
 pub fn edges(rules: &[FaultRule]) -> impl Iterator<Item = Edge> + '_ {
     let mut next: BinaryHeap<_> =
         rules.iter().enumerate().filter_map(|(index, rule)| first(index, rule)).map(sorted).collect();
@@ -40,7 +40,7 @@ fn sorted(edge: Edge) -> Reverse<(Offset, bool, usize)> {
 
 fn first(index: usize, rule: &FaultRule) -> Option<Edge> {
     let open = rule.window.until.is_none_or(|until| rule.window.from < until);
-    open.then_some(Edge { at: rule.window.from, rule: index, opens: true })
+    (open && rule.when.asked.is_none()).then_some(Edge { at: rule.window.from, rule: index, opens: true })
 }
 
 /// The edge of the same rule that follows this one.

@@ -40,7 +40,7 @@ impl Engine {
     #[must_use]
     pub fn new(rules: Vec<FaultRule>, seed: Seed) -> Self {
         let counting: Vec<_> = rules.iter().map(Counting::new).collect();
-        let is_limited = |index: &usize| matches!(counting.get(*index), Some(Counting::Limited(_)));
+        let is_limited = |index: &usize| !matches!(counting.get(*index), None | Some(Counting::Plain(_)));
         let limited = (0..rules.len()).filter(is_limited).collect();
         let by_body = rules.iter().any(|rule| rule.when.looks_at_body());
         Self { rules, counting, limited, by_body, seed }
@@ -85,7 +85,11 @@ impl Engine {
                 let key = rule.when.first.as_ref().and_then(|first| first.per.as_ref())?;
                 key_of(key, query, body).map(|key| xxh3_64(key.as_bytes()))
             };
-            if let Some(decision) = counting.decide(index, rule, self.seed, at, key) {
+            let decision = match rule.when.asked {
+                Some(_) => counting.decide_asked(index, rule, self.seed, at, query.headers),
+                None => counting.decide(index, rule, self.seed, at, key),
+            };
+            if let Some(decision) = decision {
                 let ends = is_terminal(&decision.action);
                 decisions.push(decision);
                 if ends {
@@ -94,6 +98,13 @@ impl Engine {
             }
         }
         decisions
+    }
+
+    /// When the fault of a decision went on, if no plan says so: requests asked for it. Said once each time that it
+    /// does; [`Engine::take_ended`] says when it is over.
+    #[must_use]
+    pub fn take_opened(&self, decision: &FaultDecision) -> Option<Offset> {
+        self.counting.get(decision.rule).and_then(Counting::take_opened)
     }
 
     /// The rules that ended by themselves since this was last asked, with the moments: their last hit may have come

@@ -1,5 +1,6 @@
 //! Which requests a rule may hit: [`FaultQuery`] is what is known of one.
 
+use super::asked::asked as fault_asked;
 use super::users::users_of;
 use crate::model::fault::{BodyTest, FaultMatch, FaultRule, Key, Tries};
 use http::HeaderMap;
@@ -42,6 +43,7 @@ pub(super) fn head_matches(rule: &FaultRule, query: &FaultQuery<'_>) -> bool {
         user: _,
         nth: _,
         first: _,
+        asked,
         course: _,
     } = &rule.when;
     rule.upstream == query.upstream
@@ -56,6 +58,7 @@ pub(super) fn head_matches(rule: &FaultRule, query: &FaultQuery<'_>) -> bool {
             form_urlencoded::parse(query.query.as_bytes()).any(|(key, value)| key == *name && fits(pattern, &value))
         })
         && table.as_deref().is_none_or(|pattern| table_of(query.path).is_some_and(|table| fits(pattern, &table)))
+        && asked.is_none_or(|what| fault_asked(what, query.headers).is_some())
         && tries.is_none_or(|tries| (tries == Tries::Retries) == is_retry(query.headers))
 }
 

@@ -2,8 +2,10 @@
 //!
 //! `decide` draws for one request, `delay` draws times, `matching` and `users` say which requests a rule may hit,
 //! `counting` numbers them and knows when a rule is over, `engine` composes the rules, `edges` says when faults go on
-//! and off. `connections` decides for connections what the engine does for requests. Nothing here does any I/O.
+//! and off, `asked` reads what requests ask for themselves. `connections` decides for connections what the engine
+//! does for requests. Nothing here does any I/O.
 
+mod asked;
 mod connections;
 mod counting;
 mod decide;

@@ -5,7 +5,7 @@ use super::tally::Tally;
 use crate::model::event::{EventSink, RunEvent};
 use crate::model::fault::FaultDecision;
 use crate::model::prices::TokenUse;
-use crate::units::RunClock;
+use crate::units::{Offset, RunClock};
 use http::StatusCode;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -97,6 +97,11 @@ impl Notes {
     pub fn unanswered(&self, clock: Option<RunClock>) {
         let Some(clock) = clock else { return };
         self.tally.note(&clock, |second| *second.statuses.entry(0).or_default() += 1);
+    }
+
+    /// A fault is on that no plan says when.
+    pub fn opened(&self, at: Offset, rule: usize) {
+        self.events.emit(RunEvent::FaultOpened { at, rule });
     }
 
     /// A fault has hit this request, `first` if none did before.

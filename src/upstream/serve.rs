@@ -124,6 +124,11 @@ impl Upstream {
             let at = clock.now();
             // Decided when the request comes, not when its body has: a request's number is its place of arrival.
             decisions = self.engine.decide(at, &query);
+            for decision in &decisions {
+                if let Some(at) = self.engine.take_opened(decision) {
+                    self.notes.opened(at, decision.rule);
+                }
+            }
             to_look_at = Some(at).filter(|at| !is_ended(&decisions) && self.engine.wants_body(*at, &query));
             self.notes.called(clock, is_retry(&head.headers));
         }

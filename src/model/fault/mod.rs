@@ -16,7 +16,7 @@ pub use connection::{CertificateFault, ConnectionFault, Streams};
 pub use delay::{Delay, DelayShape, Quantile};
 pub use injection::Injection;
 pub use postgres::{POSTGRES_ERRORS, PostgresError, PostgresFault};
-pub use when::{BodyTest, Course, DutyCycle, FaultMatch, FaultWindow, First, Key, Ramped, Tries};
+pub use when::{AskedFor, BodyTest, Course, DutyCycle, FaultMatch, FaultWindow, First, Key, Ramped, Tries};
 
 use crate::units::Share;
 use serde::{Deserialize, Serialize};

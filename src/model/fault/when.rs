@@ -45,6 +45,10 @@ pub struct FaultMatch {
     /// Only the first requests.
     #[serde(default)]
     pub first: Option<First>,
+    /// Only requests that ask for the fault themselves; they say how strong it is, and what the rule injects is only
+    /// an example.
+    #[serde(default)]
+    pub asked: Option<AskedFor>,
     /// How the fault goes on within its window.
     #[serde(default)]
     pub course: Course,
@@ -61,6 +65,16 @@ impl FaultMatch {
             || self.user.is_some()
             || matches!(keyed, Some(Key::User | Key::Model))
     }
+}
+
+/// A fault that requests ask for by the headers of Envoy's fault filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskedFor {
+    /// `x-envoy-fault-delay-request`: milliseconds.
+    Delay,
+    /// `x-envoy-fault-abort-request`: a status.
+    Abort,
 }
 
 /// What must stand at a place of a JSON body.
