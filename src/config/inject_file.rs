@@ -1,5 +1,9 @@
 //! [`InjectFile`]: what a fault does, as typed.
 
+use super::connection_fault_file::{
+    AfterBytesFile, BandwidthFile, CertificateFile, ConnectionCapFile, PostgresFaultFile, RefuseFile, SlicerFile,
+    SlowCloseFile, StreamFile,
+};
 use super::delay_file::DelayFile;
 use super::value::Quantity;
 use serde::Deserialize;
@@ -18,13 +22,18 @@ pub(super) enum InjectFile {
     Stall(StallFile),
     Truncate(TruncateFile),
     StreamError(StreamErrorFile),
-}
-
-impl InjectFile {
-    /// Whether it is a delay, whose length can be ramped.
-    pub(super) const fn is_latency(&self) -> bool {
-        matches!(self, Self::Latency(_))
-    }
+    Refuse(RefuseFile),
+    AcceptHang(NothingFile),
+    Partition(StreamFile),
+    Blackhole(AfterBytesFile),
+    HalfClose(AfterBytesFile),
+    SlowClose(SlowCloseFile),
+    Bandwidth(BandwidthFile),
+    Slicer(SlicerFile),
+    ConnectionCap(ConnectionCapFile),
+    TlsHandshakeFailure(NothingFile),
+    Certificate(CertificateFile),
+    Postgres(Spanned<PostgresFaultFile>),
 }
 
 /// A kind without settings: `inject.reset_peer = {}`.

@@ -3,6 +3,7 @@
 use super::collector::Collector;
 use super::fault_profile_file::{FaultFile, FaultProfileFile};
 use super::request::World;
+use super::resolve_connection_fault;
 use super::resolve_course::{Timing, course};
 use super::resolve_inject::injection;
 use super::resolve_when::{matcher, share};
@@ -48,13 +49,16 @@ fn rule(
     let upstream = file.upstream.get_ref().as_str();
     let kind = upstream_kind(out, &file.upstream, used);
     let (window, course) = course(out, file, &name, timing, used.map(|used| used.load_end));
+    let inject = injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world);
+    let plan = used.and_then(|used| used.upstreams.iter().find(|plan| plan.name == upstream));
+    resolve_connection_fault::check(out, file, &inject, &course, plan);
     FaultRule {
         name,
         upstream: upstream.to_owned(),
         when: FaultMatch { course, ..matcher(out, &file.when, kind.as_ref()) },
         share: share(out, &file.when),
         window,
-        inject: injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world),
+        inject,
     }
 }
 

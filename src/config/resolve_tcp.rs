@@ -69,7 +69,8 @@ struct ByUrl {
 }
 
 fn by_url(out: &mut Collector, world: &World<'_>, written: &Spanned<String>) -> Option<ByUrl> {
-    const EXAMPLE: &str = "write it as the app has it, such as \"postgres://app:${env.DB_PASSWORD}@127.0.0.1:5432/app\"";
+    const EXAMPLE: &str =
+        "write it as the app has it, such as \"postgres://app:${env.DB_PASSWORD}@127.0.0.1:5432/app\"";
     let text = expand(out, world, written);
     if text.is_empty() && env::mentions(written.get_ref()) {
         // That the variable is missing was said, or does not matter here.

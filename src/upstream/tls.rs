@@ -20,6 +20,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const GOOD_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Reserved (RFC 2606), so that it is nobody's.
 const OTHER_HOST: &str = "another-host.invalid";
+/// The name of an authority that nobody has been told of.
+const STRANGER: &str = "unknown CA";
 /// What is offered by ALPN (RFC 7301), best first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -45,8 +47,12 @@ impl Authority {
     /// # Errors
     /// When the system gives no randomness.
     pub fn new() -> Result<Self, TlsError> {
+        Self::named("firedrill test CA")
+    }
+
+    fn named(name: &str) -> Result<Self, TlsError> {
         let mut params = valid(CertificateParams::default());
-        params.distinguished_name.push(DnType::CommonName, "firedrill test CA");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
@@ -71,8 +77,7 @@ impl Authority {
     /// When no certificate can be made.
     pub fn faulty_acceptor(&self, address: IpAddr, fault: CertificateFault) -> Result<TlsAcceptor, TlsError> {
         match fault {
-            // Nobody has been told of the other authority.
-            CertificateFault::Untrusted => Self::new()?.acceptor_with(address, None),
+            CertificateFault::Untrusted => Self::named(STRANGER)?.acceptor_with(address, None),
             fault => self.acceptor_with(address, Some(fault)),
         }
     }
