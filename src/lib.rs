@@ -13,5 +13,6 @@ pub mod report;
 pub mod run;
 pub mod stats;
 pub mod target;
+pub mod undo;
 pub mod units;
 pub mod upstream;

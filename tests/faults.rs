@@ -41,7 +41,12 @@ fn share(text: &str) -> Share {
 }
 
 fn delay(millis: u64) -> Delay {
-    Delay { mean: Span(Duration::from_millis(millis)), jitter: Span::default(), shape: DelayShape::Constant }
+    Delay {
+        mean: Span(Duration::from_millis(millis)),
+        jitter: Span::default(),
+        shape: DelayShape::Constant,
+        correlation: Share::NONE,
+    }
 }
 
 fn abort(error: Option<&str>, status: Option<u16>) -> Injection {
@@ -596,6 +601,7 @@ async fn fired_with(clients: usize, requests: usize) -> Vec<(usize, u64, FaultAc
             mean: Span(Duration::from_millis(2)),
             jitter: Span(Duration::from_millis(2)),
             shape: DelayShape::Lognormal,
+            correlation: Share::NONE,
         }),
     );
     slow.share = share("40%");

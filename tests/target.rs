@@ -399,7 +399,7 @@ async fn press(stage: &mut Stage, plan: Ballast, place: Place) -> (Result<(), Ba
     while stage.events.try_recv().is_ok() {}
     let firedrill = &firedrill();
     let clock = RunClock::start();
-    let outcome = ballast(plan, place, firedrill, clock, stage.sink.clone(), CancellationToken::new()).await;
+    let outcome = ballast(plan, place, firedrill, None, clock, stage.sink.clone(), CancellationToken::new()).await;
     let (mut marks, mut warnings) = (Vec::new(), Vec::new());
     while let Ok(event) = stage.events.try_recv() {
         match event {
@@ -446,6 +446,7 @@ async fn the_kernel_kills_the_app_and_not_its_ballast() {
         small_ballast(110),
         Place::Group(group),
         firedrill,
+        None,
         RunClock::start(),
         stage.sink.clone(),
         stop.clone(),

@@ -9,7 +9,7 @@ use firedrill::model::fault::{Delay, DelayShape};
 use firedrill::model::source::SourcePlan;
 use firedrill::model::timeline::UpstreamInterval;
 use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
-use firedrill::units::{RunClock, Seed, Span};
+use firedrill::units::{RunClock, Seed, Share, Span};
 use firedrill::upstream::Upstreams;
 use http::{Method, StatusCode};
 use proptest::prelude::*;
@@ -25,7 +25,12 @@ use tokio::time::{Instant, timeout};
 const OBJECT: &str = "application/vnd.pgrst.object+json";
 
 fn constant(millis: u64) -> Delay {
-    Delay { mean: Span(Duration::from_millis(millis)), jitter: Span::default(), shape: DelayShape::Constant }
+    Delay {
+        mean: Span(Duration::from_millis(millis)),
+        jitter: Span::default(),
+        shape: DelayShape::Constant,
+        correlation: Share::NONE,
+    }
 }
 
 fn openai() -> UpstreamPlan {

@@ -19,8 +19,9 @@ pub(super) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes:
-  0 go · 10 no-go · 11 inconclusive · 64 usage · 69 target not reachable at the start
-  70 failure of firedrill itself · 78 bad file · 130/143 interrupted, everything undone, report written";
+  0 go · 10 no-go · 11 inconclusive · 21 something may still be in place (firedrill undo) · 64 usage
+  69 target not reachable at the start · 70 failure of firedrill itself · 78 bad file
+  130/143 interrupted, everything undone, report written";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -34,6 +35,8 @@ pub(super) enum Command {
     Judge(JudgeArgs),
     /// Writes a run's report again; also for a run that was killed
     Report(ReportArgs),
+    /// Takes away what a run that was killed may have left, by its undo journal, and makes sure
+    Undo(UndoArgs),
     /// Checks scenario, fault profile and playbook files
     Validate(ValidateArgs),
     #[command(name = "__guard", hide = true)]
@@ -195,6 +198,26 @@ pub(super) struct JudgeArgs {
 pub(super) struct ReportArgs {
     /// The run's folder
     pub(super) dir: PathBuf,
+}
+
+/// `firedrill undo`.
+#[derive(Debug, Args)]
+pub(super) struct UndoArgs {
+    /// A reports folder, all of whose open journals are worked through, or a run's folder
+    #[arg(default_value = "reports", conflicts_with = "journal")]
+    pub(super) dir: PathBuf,
+    /// Work from this undo journal
+    #[arg(long, value_name = "FILE")]
+    pub(super) journal: Option<PathBuf>,
+    /// Only say what the journals hold and how it would be undone
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// The token of a control API that wants one
+    #[arg(long, value_name = "TOKEN", env = "FIREDRILL_CONTROL_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Print what was done as JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// `firedrill validate`.

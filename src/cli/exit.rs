@@ -12,6 +12,8 @@ pub(super) enum Exit {
     NoGo,
     /// 11: the run cannot tell.
     Inconclusive,
+    /// 21: something of a run may still be in place.
+    MayBeLeft,
     /// 64: the command line is wrong (EX_USAGE of sysexits.h).
     Usage,
     /// 69: the target cannot be reached at the start (EX_UNAVAILABLE).
@@ -33,6 +35,7 @@ impl Exit {
             Self::Go => 0,
             Self::NoGo => 10,
             Self::Inconclusive => 11,
+            Self::MayBeLeft => 21,
             Self::Usage => 64,
             Self::Unreachable => 69,
             Self::Failure => 70,

@@ -15,6 +15,7 @@ mod render_error;
 mod run;
 mod signals;
 mod target;
+mod undo;
 mod validate;
 
 use args::{Cli, Command, RunArgs};
@@ -41,6 +42,7 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Target(args) => target::execute(&args),
         Command::Judge(args) => judge::execute(&args),
         Command::Report(args) => judge::render(&args),
+        Command::Undo(args) => undo::execute(&args),
         Command::Validate(args) => validate::execute(&args),
         Command::Guard(args) => hidden::guard(&args),
         Command::Exec(args) => hidden::exec(&args),

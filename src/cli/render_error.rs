@@ -4,8 +4,10 @@ use super::exit::Exit;
 use super::{again, out};
 use crate::config::ConfigError;
 use crate::run::RunError;
+use crate::undo::BeginError;
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 /// Says what is wrong with a file.
 pub(super) fn config(error: &ConfigError) -> Exit {
@@ -23,8 +25,13 @@ pub(super) fn run(error: &RunError) -> Exit {
         RunError::Unreadable { .. } => Exit::BadFile,
         RunError::OutIsFile { .. } => Exit::Usage,
         RunError::InterruptedEarly(signal) => Exit::Signal(*signal),
+        RunError::Left { .. } | RunError::Begin(BeginError::MayBeLeft { .. } | BeginError::Running { .. }) => {
+            Exit::MayBeLeft
+        }
         RunError::Folder { .. }
         | RunError::Ca { .. }
+        | RunError::Begin(BeginError::Io { .. })
+        | RunError::Undo { .. }
         | RunError::Journal { .. }
         | RunError::Load(_)
         | RunError::Report { .. } => Exit::Failure,
@@ -58,14 +65,37 @@ fn run_text(error: &RunError) -> String {
         RunError::Journal { .. } => {
             format!("error: cannot {error}{because}\n  nothing was measured; {}, then run it again", first(error))
         }
+        RunError::Begin(BeginError::MayBeLeft { journal, what }) => {
+            format!("error: cannot {error}{}", left(what, Some(journal)))
+        }
+        RunError::Begin(BeginError::Running { journal, .. }) => {
+            format!(
+                "error: cannot {error}: their faults and loads would mix\n  journal: {}\n  wait until it has ended, or \
+                 end it with Ctrl-C",
+                journal.display()
+            )
+        }
+        RunError::Left { failure, journal, what } => format!("{}{}", run_text(failure), left(what, journal.as_deref())),
         RunError::Folder { .. }
         | RunError::Ca { .. }
+        | RunError::Begin(BeginError::Io { .. })
+        | RunError::Undo { .. }
         | RunError::OutIsFile { .. }
         | RunError::Unreadable { .. }
         | RunError::Upstream(_)
         | RunError::Target(_)
         | RunError::Load(_) => format!("error: cannot {error}{because}"),
     }
+}
+
+/// What may still be in place, by which journal, and what to do.
+pub(super) fn left(what: &[String], journal: Option<&Path>) -> String {
+    let mut text: String = what.iter().map(|what| format!("\n  left: {what}")).collect();
+    if let Some(journal) = journal {
+        let quoted = again::quoted(&journal.display().to_string());
+        text.push_str(&format!("\n  to take it away and make sure: firedrill undo --journal {quoted}"));
+    }
+    text
 }
 
 /// What has to be done before a file can be written.
@@ -144,6 +174,21 @@ mod tests {
                 },
             },
             RunError::InterruptedEarly(2),
+            RunError::Begin(BeginError::MayBeLeft {
+                journal: "out/.firedrill/1.jsonl".into(),
+                what: vec!["db/slow through the control API at http://127.0.0.1:8474: toxic db/slow is on".into()],
+            }),
+            RunError::Begin(BeginError::Running {
+                journal: "out/.firedrill/1.jsonl".into(),
+                pid: 7,
+                app: "http://127.0.0.1:8001".into(),
+            }),
+            RunError::Begin(BeginError::Io { path: "out/.firedrill/1.jsonl".into(), source: full() }),
+            RunError::Left {
+                failure: Box::new(RunError::Load(LoadError::Nothing("journeys"))),
+                journal: Some("my out/.firedrill/1.jsonl".into()),
+                what: vec!["the app under test (sh) and all that it started: process 8 still there".into()],
+            },
         ];
         let texts: Vec<String> = errors.iter().map(run_text).collect();
         let texts = texts.join("\n").replace(&dir.path().display().to_string(), "[DIR]");
@@ -179,6 +224,18 @@ mod tests {
           nothing half-written was left; what was measured is in my out/1/events.jsonl
           put that right, then: firedrill report 'my out/1'
         error: interrupted by signal 2 before the load began; nothing was measured, everything was undone
+        error: cannot begin while something of an earlier run may still be in place
+          left: db/slow through the control API at http://127.0.0.1:8474: toxic db/slow is on
+          to take it away and make sure: firedrill undo --journal out/.firedrill/1.jsonl
+        error: cannot begin while process 7 tests http://127.0.0.1:8001: their faults and loads would mix
+          journal: out/.firedrill/1.jsonl
+          wait until it has ended, or end it with Ctrl-C
+        error: cannot write the undo journal out/.firedrill/1.jsonl
+          because: No space left on device (os error 28)
+        error: cannot drive the virtual users
+          because: there is nothing to do: the plan has no journeys
+          left: the app under test (sh) and all that it started: process 8 still there
+          to take it away and make sure: firedrill undo --journal 'my out/.firedrill/1.jsonl'
         ");
     }
 }

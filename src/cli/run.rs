@@ -9,7 +9,7 @@ use crate::model::run_record::{EndReason, RunRecord};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::report;
-use crate::run::{self, RunInput};
+use crate::run::{self, RunInput, RunOutput};
 use crate::upstream;
 use serde_json::json;
 use std::net::IpAddr;
@@ -58,7 +58,7 @@ pub(super) fn execute(args: &RunArgs) -> Exit {
     // Tasks that the run left to the runtime (idle connections) must not hold the process.
     runtime.shutdown_background();
     match result {
-        Ok((record, dir)) => conclude(args, &record, &dir),
+        Ok(output) => conclude(args, &output),
         Err(exit) => exit,
     }
 }
@@ -94,7 +94,8 @@ fn edits(args: &RunArgs) -> Vec<(String, String)> {
 }
 
 /// Says the verdict and gives the exit code.
-fn conclude(args: &RunArgs, record: &RunRecord, dir: &Path) -> Exit {
+fn conclude(args: &RunArgs, output: &RunOutput) -> Exit {
+    let RunOutput { record, dir, left, undo } = output;
     let page = dir.join("report.html");
     if args.json {
         out::stdout(&verdict_json(record, &page));
@@ -105,6 +106,11 @@ fn conclude(args: &RunArgs, record: &RunRecord, dir: &Path) -> Exit {
         && let Err(error) = std::process::Command::new("xdg-open").arg(&page).spawn()
     {
         out::stderr(&format!("warning: the report could not be opened: {error}"));
+    }
+    if !left.is_empty() {
+        let left = render_error::left(left, undo.as_deref());
+        out::stderr(&format!("error: something of this run may still be in place{left}"));
+        return Exit::MayBeLeft;
     }
     match record.end {
         EndReason::Interrupted(signal) => Exit::Signal(signal),

@@ -27,6 +27,10 @@ pub(super) struct DelayFile {
     pub(super) samples: Option<Spanned<String>>,
     /// The unit of samples that are bare numbers.
     pub(super) unit: Option<Spanned<String>>,
+    /// How much a draw depends on the one before; 0% if absent.
+    pub(super) correlation: Option<Spanned<Quantity>>,
+    /// Of faults alone: what waits; `headers` if absent.
+    pub(super) at: Option<Spanned<String>>,
 }
 
 impl DelayFile {

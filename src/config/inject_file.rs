@@ -16,12 +16,32 @@ use toml::Spanned;
 pub(super) enum InjectFile {
     Latency(Box<DelayFile>),
     Abort(AbortFile),
-    ResetPeer(NothingFile),
+    ResetPeer(ResetPeerFile),
     Timeout(TimeoutFile),
     LimitData(LimitDataFile),
     Stall(StallFile),
     Truncate(TruncateFile),
     StreamError(StreamErrorFile),
+    Drip(DripFile),
+    SlowTokens(SlowTokensFile),
+    Headers(HeadersFile),
+    WrongContentType(WrongContentTypeFile),
+    WrongContentLength(WrongContentLengthFile),
+    MalformedJson(EventsFile),
+    EmptyObject(NothingFile),
+    HtmlPage(NothingFile),
+    Garbage(GarbageFile),
+    DuplicateChunk(EventsFile),
+    MissingUsage(NothingFile),
+    EmptyChoices(NothingFile),
+    FinishReason(FinishReasonFile),
+    InvalidOutput(InvalidOutputFile),
+    HugeBody(HugeBodyFile),
+    StaleRead(StaleReadFile),
+    LostWrite(NothingFile),
+    DuplicateWrite(NothingFile),
+    PartialBatch(PartialBatchFile),
+    ReorderedRows(NothingFile),
     Refuse(RefuseFile),
     AcceptHang(NothingFile),
     Partition(StreamFile),
@@ -36,7 +56,119 @@ pub(super) enum InjectFile {
     Postgres(Spanned<PostgresFaultFile>),
 }
 
-/// A kind without settings: `inject.reset_peer = {}`.
+/// `inject.reset_peer`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ResetPeerFile {
+    /// Without this and `events`: before any answer.
+    pub(super) after: Option<Spanned<Quantity>>,
+    pub(super) events: Option<Spanned<i64>>,
+}
+
+/// `inject.drip`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DripFile {
+    /// One if absent.
+    pub(super) bytes: Option<Spanned<Quantity>>,
+    /// 10 ms if absent.
+    pub(super) every: Option<Spanned<Quantity>>,
+}
+
+/// `inject.slow_tokens`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct SlowTokensFile {
+    pub(super) every: Spanned<Quantity>,
+}
+
+/// `inject.headers`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HeadersFile {
+    #[serde(default)]
+    pub(super) set: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    pub(super) remove: Vec<Spanned<String>>,
+}
+
+/// `inject.wrong_content_type`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct WrongContentTypeFile {
+    /// `text/html` if absent.
+    pub(super) value: Option<Spanned<String>>,
+}
+
+/// `inject.wrong_content_length`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct WrongContentLengthFile {
+    pub(super) off: Spanned<i64>,
+}
+
+/// `inject.malformed_json`, `inject.duplicate_chunk`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct EventsFile {
+    /// One if absent.
+    pub(super) events: Option<Spanned<i64>>,
+}
+
+/// `inject.garbage`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GarbageFile {
+    /// Without this and `events`: from the first byte.
+    pub(super) after: Option<Spanned<Quantity>>,
+    pub(super) events: Option<Spanned<i64>>,
+    /// 1 KB if absent.
+    pub(super) bytes: Option<Spanned<Quantity>>,
+}
+
+/// `inject.finish_reason`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FinishReasonFile {
+    /// `length` if absent.
+    pub(super) reason: Option<Spanned<String>>,
+    /// 50% if absent.
+    pub(super) keep: Option<Spanned<Quantity>>,
+    /// Three if absent.
+    pub(super) events: Option<Spanned<i64>>,
+}
+
+/// `inject.invalid_output`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct InvalidOutputFile {
+    /// `cut` if absent.
+    pub(super) how: Option<Spanned<String>>,
+}
+
+/// `inject.huge_body`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HugeBodyFile {
+    pub(super) size: Spanned<Quantity>,
+}
+
+/// `inject.stale_read`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct StaleReadFile {
+    pub(super) age: Spanned<Quantity>,
+}
+
+/// `inject.partial_batch`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PartialBatchFile {
+    /// 50% if absent.
+    pub(super) keep: Option<Spanned<Quantity>>,
+}
+
+/// A kind without settings: `inject.lost_write = {}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NothingFile {}

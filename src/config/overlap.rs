@@ -1,7 +1,8 @@
 //! [`hidden`]: faults that cannot strike, because another one always comes first. What two faults mean together must be
 //! clear; where one of them can mean nothing, it was not meant.
 
-use crate::model::fault::{FaultMatch, FaultRule, FaultWindow, Injection, Ramped};
+use crate::model::fault::{ConnectionFault, FaultMatch, FaultRule, FaultWindow, Injection, Ramped};
+use crate::model::toxic::ToxicKind;
 use crate::units::Share;
 use std::collections::BTreeMap;
 
@@ -21,24 +22,27 @@ pub(super) struct Hidden {
 pub(super) enum Why {
     /// The other one comes before it and ends every request that it could hit.
     Ended,
-    /// It hits a body, and the other one lets none be sent.
-    NoBody,
-    /// It hits a body, and the other one sends that of an error only.
-    ErrorBody,
+    /// It hits what comes over connections, and the other one leaves none.
+    NoConnection,
+    /// It hits answers, and the other one leaves none that it could hit.
+    NoAnswer,
+    /// It hits answers, and the other one leaves only its own error.
+    ErrorOnly,
 }
 
 impl Why {
     /// Whether it can do nothing at all.
     pub(super) const fn is_mistake(self) -> bool {
-        !matches!(self, Self::ErrorBody)
+        !matches!(self, Self::ErrorOnly)
     }
 
     /// The reason in words, behind the hidden one's name.
     pub(super) fn told(self, by: &str) -> String {
         match self {
             Self::Ended => format!("never strikes: `{by}` comes first and ends every request that it could hit"),
-            Self::NoBody => format!("never strikes: `{by}` leaves no body on any request that it could hit"),
-            Self::ErrorBody => format!("only ever hits the body of the error that `{by}` gives"),
+            Self::NoConnection => format!("never strikes: `{by}` leaves no connection over which it could"),
+            Self::NoAnswer => format!("never strikes: `{by}` leaves no answer that it could hit"),
+            Self::ErrorOnly => format!("only ever hits the error that `{by}` gives"),
         }
     }
 }
@@ -49,15 +53,22 @@ pub(super) fn hidden(rules: &[FaultRule]) -> Vec<Hidden> {
     let one = |rule: usize| {
         let own = rules.get(rule)?;
         rules.iter().enumerate().filter(|(by, _)| *by != rule).find_map(|(by, other)| {
-            if !ends(&other.inject) || !is_certain(other) || !covers(other, own) {
+            let ends = acts(&other.inject);
+            if !matches!(ends, Acts::Answers | Acts::Silences | Acts::Severs)
+                || !is_certain(other)
+                || !covers(other, own)
+            {
                 return None;
             }
-            let why = if place(by) < place(rule) {
-                Why::Ended
-            } else if hits_body(&own.inject) {
-                if matches!(other.inject, Injection::Abort(_)) { Why::ErrorBody } else { Why::NoBody }
-            } else {
-                return None;
+            let why = match acts(&own.inject) {
+                Acts::Severs if ends != Acts::Severs || by > rule => return None,
+                _ if ends == Acts::Severs => Why::NoConnection,
+                Acts::OnConnection => return None,
+                _ if place(by) < place(rule) => Why::Ended,
+                Acts::OnContent => Why::NoAnswer,
+                Acts::OnAnswer if ends == Acts::Silences => Why::NoAnswer,
+                Acts::OnAnswer => Why::ErrorOnly,
+                _ => return None,
             };
             Some(Hidden { by, rule, why })
         })
@@ -65,17 +76,58 @@ pub(super) fn hidden(rules: &[FaultRule]) -> Vec<Hidden> {
     (0..rules.len()).filter_map(one).collect()
 }
 
-/// Whether nothing follows such a fault.
-const fn ends(inject: &Injection) -> bool {
-    matches!(inject, Injection::Abort(_) | Injection::ResetPeer {} | Injection::Timeout { .. })
+/// What a fault acts on, as far as it decides what can come before or behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acts {
+    /// It takes the place of an answer: an error of its own.
+    Answers,
+    /// It takes the place of an answer: nothing comes.
+    Silences,
+    /// On the answer of the service itself, and of no error.
+    OnContent,
+    /// On the headers or the body of whatever is answered.
+    OnAnswer,
+    /// On the time before.
+    Before,
+    /// On the connection, before anything is asked over it: nothing comes through.
+    Severs,
+    /// On the connection or its bytes, of which some come through.
+    OnConnection,
 }
 
-/// Whether it acts on an answer's body.
-const fn hits_body(inject: &Injection) -> bool {
-    matches!(
-        inject,
-        Injection::LimitData { .. } | Injection::Stall { .. } | Injection::Truncate { .. } | Injection::StreamError(_)
-    )
+const fn acts(inject: &Injection) -> Acts {
+    match inject {
+        Injection::Abort(_) => Acts::Answers,
+        Injection::ResetPeer {} | Injection::Timeout { .. } => Acts::Silences,
+        // What is wrong with an answer that is none, or with what it was made from, is nobody's to see.
+        Injection::Content(_) | Injection::Data(_) | Injection::StreamError(_) | Injection::SlowTokens(_) => {
+            Acts::OnContent
+        }
+        Injection::LimitData { .. }
+        | Injection::Stall { .. }
+        | Injection::Truncate { .. }
+        | Injection::BodyLatency(_)
+        | Injection::ChunkLatency(_)
+        | Injection::ResetMidway { .. }
+        | Injection::Drip(_)
+        | Injection::Headers(_)
+        | Injection::WrongContentType(_)
+        | Injection::WrongContentLength(_)
+        | Injection::HugeBody(_) => Acts::OnAnswer,
+        Injection::Latency(_) => Acts::Before,
+        Injection::Connection(fault) => on_connection(fault),
+    }
+}
+
+const fn on_connection(fault: &ConnectionFault) -> Acts {
+    match fault {
+        ConnectionFault::Refuse { keep_open: false }
+        | ConnectionFault::Toxic {
+            kind: ToxicKind::ResetPeer { .. } | ToxicKind::Timeout { .. } | ToxicKind::Partition {},
+            ..
+        } => Acts::Severs,
+        _ => Acts::OnConnection,
+    }
 }
 
 /// Whether it hits every request that it may, whenever its window is open.

@@ -4,7 +4,7 @@ use super::collector::Collector;
 use super::connection_fault_file::{PostgresErrorFile, PostgresFaultFile};
 use super::fault_profile_file::FaultFile;
 use super::inject_file::InjectFile;
-use super::resolve_delay::delay;
+use super::resolve_delay::{Held, fault_delay};
 use super::value::Quantity;
 use crate::model::fault::{
     CertificateFault, ConnectionFault, Course, Injection, POSTGRES_ERRORS, PostgresError, PostgresFault, Streams,
@@ -104,7 +104,14 @@ fn on_bytes(out: &mut Collector, file: &InjectFile, span: Range<usize>) -> Conne
     let millis = |span: Span| u64::try_from(span.get().as_millis()).unwrap_or(u64::MAX);
     let stream = Streams::Downstream;
     match file {
-        InjectFile::Latency(file) => ConnectionFault::Latency { delay: delay(out, file, span), stream },
+        InjectFile::Latency(file) => {
+            let (delay, held) = fault_delay(out, file, span);
+            if let Some(at) = file.at.as_ref().filter(|_| held != Held::Headers) {
+                out.error(at.span(), "this upstream has connections: bytes are delayed, whatever they are")
+                    .help("leave `at` away");
+            }
+            ConnectionFault::Latency { delay, stream }
+        }
         InjectFile::Timeout(file) => {
             let after = file.after.as_ref().map(|after| out.quantity(after, Span::from_secs(1)));
             ConnectionFault::Toxic { kind: ToxicKind::Timeout { timeout: after.map_or(0, millis) }, stream }
@@ -113,7 +120,15 @@ fn on_bytes(out: &mut Collector, file: &InjectFile, span: Range<usize>) -> Conne
             let bytes = out.quantity(&file.bytes, ByteSize::default()).get();
             ConnectionFault::Toxic { kind: ToxicKind::LimitData { bytes }, stream }
         }
-        InjectFile::ResetPeer(_) => ConnectionFault::Toxic { kind: ToxicKind::ResetPeer { timeout: 0 }, stream },
+        InjectFile::ResetPeer(file) => {
+            if let Some(events) = &file.events {
+                out.error(events.span(), "this upstream has connections, and no events that could be counted")
+                    .help("count bytes: after = \"100B\"");
+            }
+            let after = file.after.as_ref().map(|after| out.quantity(after, ByteSize::default()).get());
+            let kind = after.map_or(ToxicKind::ResetPeer { timeout: 0 }, |bytes| ToxicKind::ResetAfter { bytes });
+            ConnectionFault::Toxic { kind, stream }
+        }
         _ => {
             out.error(span, "this upstream has connections, and no requests or answers that could be told apart").help(
                 "valid here: latency, timeout, reset_peer, limit_data, refuse, accept_hang, half_close, slow_close, \

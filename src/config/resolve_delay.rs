@@ -5,7 +5,7 @@ use super::delay_file::DelayFile;
 use super::value::Quantity;
 use crate::model::fault::{Delay, DelayShape, Quantile};
 use crate::stats::normal_quantile;
-use crate::units::Span;
+use crate::units::{Share, Span};
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
@@ -20,9 +20,58 @@ const MAX_SAMPLES: u64 = 64 << 20;
 const KEPT: usize = 1_001;
 /// The longest delay: what a run can wait for, and small enough for exact arithmetic.
 const LONGEST: Duration = Duration::from_secs(86_400);
+/// The largest correlation of draws.
+const MOST_CORRELATED: f64 = 0.99;
 
-/// A delay, as faults and upstreams have it. `span` is where it stands.
+/// What a delay of a fault holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// The whole answer.
+    Headers,
+    /// The body, once the headers are out.
+    Body,
+    /// Each event of a stream.
+    Chunks,
+}
+
+/// A delay of a fault, which also says what it holds back.
+pub(super) fn fault_delay(out: &mut Collector, file: &DelayFile, span: Range<usize>) -> (Delay, Held) {
+    let held = match file.at.as_ref().map(|at| (at, at.get_ref().as_str())) {
+        None | Some((_, "headers")) => Held::Headers,
+        Some((_, "body")) => Held::Body,
+        Some((_, "chunks")) => Held::Chunks,
+        Some((at, typed)) => {
+            out.unknown(at.span(), "place", typed, ["headers", "body", "chunks"]);
+            Held::Headers
+        }
+    };
+    (any_delay(out, file, span), held)
+}
+
+/// A delay, as upstreams have it. `span` is where it stands.
 pub(super) fn delay(out: &mut Collector, file: &DelayFile, span: Range<usize>) -> Delay {
+    if let Some(at) = &file.at {
+        out.error(at.span(), "`at` belongs to `inject.latency` of a fault")
+            .help("an upstream's own latency comes before its headers; leave `at` away");
+    }
+    any_delay(out, file, span)
+}
+
+fn any_delay(out: &mut Collector, file: &DelayFile, span: Range<usize>) -> Delay {
+    let delay = independent(out, file, span);
+    let Some(written) = &file.correlation else { return delay };
+    let correlation: Share = out.quantity(written, Share::NONE);
+    if correlation.fraction() > MOST_CORRELATED {
+        out.error(written.span(), "draws that depend on each other wholly never change")
+            .help("write a correlation of 99% at most");
+    } else if delay.shape == DelayShape::Constant && correlation.fraction() > 0.0 {
+        out.error(written.span(), "a delay that never varies has no correlation")
+            .help("give it a `jitter`, or leave `correlation` away");
+    }
+    Delay { correlation, ..delay }
+}
+
+fn independent(out: &mut Collector, file: &DelayFile, span: Range<usize>) -> Delay {
     let quantiles = file.quantiles();
     let ways = [
         file.mean.as_ref().map(|mean| ("mean", mean.span())),
@@ -90,7 +139,7 @@ fn by_mean(out: &mut Collector, file: &DelayFile, written: &Spanned<Quantity>) -
         out.error(written.span(), format!("a {name} delay cannot have a mean of zero"))
             .help("write a mean above zero, or another shape: constant, uniform or normal");
     }
-    Delay { mean, jitter, shape }
+    Delay { mean, jitter, shape, correlation: Share::NONE }
 }
 
 /// Reports a shape that does not go with the way in which the delay is given; `None` where none is given.
@@ -162,7 +211,7 @@ fn lognormal(median: Span, above: Quantile) -> Delay {
     let mean = median * (scale * scale / 2.0).exp();
     let jitter = mean * (scale * scale).exp_m1().sqrt();
     let shape = if jitter == 0.0 { DelayShape::Constant } else { DelayShape::Lognormal };
-    Delay { mean: span(mean), jitter: span(jitter), shape }
+    Delay { mean: span(mean), jitter: span(jitter), shape, correlation: Share::NONE }
 }
 
 /// An observed distribution, with its mean and standard deviation (linear between quantiles, flat beyond them).
@@ -182,7 +231,7 @@ fn empirical(quantiles: Vec<Quantile>) -> Delay {
         add(1.0 - to, b, b);
     }
     let jitter = (square - mean * mean).max(0.0).sqrt();
-    Delay { mean: span(mean), jitter: span(jitter), shape: DelayShape::Empirical(quantiles) }
+    Delay { mean: span(mean), jitter: span(jitter), shape: DelayShape::Empirical(quantiles), correlation: Share::NONE }
 }
 
 fn by_samples(out: &mut Collector, written: &Spanned<String>, unit: Option<&Spanned<String>>) -> Delay {

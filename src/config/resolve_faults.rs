@@ -5,10 +5,11 @@ use super::fault_profile_file::{FaultFile, FaultProfileFile};
 use super::request::World;
 use super::resolve_connection_fault;
 use super::resolve_course::{Timing, course};
-use super::resolve_inject::injection;
+use super::resolve_inject::{check_place, injection};
 use super::resolve_when::{matcher, share};
 use super::suggest;
 use crate::model::fault::{FaultMatch, FaultRule};
+use crate::model::source::SourcePlan;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use crate::units::Offset;
 use toml::Spanned;
@@ -52,6 +53,11 @@ fn rule(
     let inject = injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world);
     let plan = used.and_then(|used| used.upstreams.iter().find(|plan| plan.name == upstream));
     resolve_connection_fault::check(out, file, &inject, &course, plan);
+    if let Some(kind) = &kind {
+        let source = plan.map_or(&SourcePlan::Mock, |plan| &plan.source);
+        let service = file.when.service.as_ref().map(|service| service.get_ref().as_str());
+        check_place(out, file.inject.span(), &inject, (kind, source), service);
+    }
     FaultRule {
         name,
         upstream: upstream.to_owned(),

@@ -41,10 +41,29 @@ pub fn decision_at(rule_index: usize, rule: &FaultRule, seed: Seed, n: u64, stre
         Injection::Stall { after, pause } => FaultAction::Stall { after: *after, pause: *pause },
         Injection::Truncate { after } => FaultAction::Truncate(*after),
         Injection::StreamError(error) => FaultAction::StreamError(error.clone()),
+        Injection::BodyLatency(delay) => FaultAction::DelayBody(Span(draw_delay(delay, own.derive("delay"), &[n]))),
+        // Each event has a draw of its own, by its number; what they are drawn from is this request's alone.
+        Injection::ChunkLatency(delay) => {
+            FaultAction::HoldChunks { delay: delay.clone(), draw: of_request(own, "chunks", n) }
+        }
+        Injection::ResetMidway { after } => FaultAction::ResetMidway(*after),
+        Injection::Drip(drip) => FaultAction::Drip(*drip),
+        Injection::SlowTokens(slow) => FaultAction::SlowTokens(*slow),
+        Injection::Headers(headers) => FaultAction::Headers(headers.clone()),
+        Injection::WrongContentType(wrong) => FaultAction::WrongContentType(wrong.clone()),
+        Injection::WrongContentLength(wrong) => FaultAction::WrongContentLength(*wrong),
+        Injection::HugeBody(huge) => FaultAction::HugeBody(*huge),
+        Injection::Content(fault) => FaultAction::Content { fault: fault.clone(), draw: of_request(own, "content", n) },
+        Injection::Data(fault) => FaultAction::Data(fault.clone()),
         // Decided by connection, not by request.
         Injection::Connection(_) => return None,
     };
     Some(FaultDecision { rule: rule_index, n, action })
+}
+
+/// What is random about the `n`-th request beyond whether it is hit.
+fn of_request(own: Seed, label: &str, n: u64) -> Seed {
+    Seed(own.derive(label).draw(&[n]))
 }
 
 /// Whether nothing can follow this action: the request gets no answer of the upstream's own.

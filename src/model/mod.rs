@@ -1,12 +1,13 @@
 //! The seams: what one stage hands to the next, and what is written to disk. Data only, no behaviour beyond
 //! small conversions.
 //!
-//! `plan` and `journey` say what shall happen; `sample`, `reading`, `fault` and `event` say what did; `interval`
-//! and `timeline` gather it; `upstream` (with `supabase`, `function` and `source`) is what the app talks to, `content`
+//! `plan` and `journey` say what shall happen; `sample`, `reading`, `fault` and `event` say what did, `calls` what befell
+//! calls to upstreams; `interval` and `timeline` gather it; `upstream` (with `supabase`, `function` and `source`) is what the app talks to, `content`
 //! what its OpenAI says, `pace` and `limits` how fast and how much, and `prices` what that costs; `memory_group` is
 //! where an app's memory is counted; `playbook` says what would be an incident;
 //! `verdict` says what was one; `run_record` is all of it on disk.
 
+pub mod calls;
 pub mod content;
 pub mod event;
 pub mod fault;

@@ -49,11 +49,13 @@ pub enum BallastError {
 /// Carries out a ballast, from its start (it may be called before) to its release or until `stop`.
 ///
 /// Every step is a [`PressureMark`]. A reason why it cannot press, or no further, is a warning event and no error:
-/// the run is still worth something. An error means that the plan itself is unacceptable; it comes at once.
+/// the run is still worth something. `mark` is a variable that the ballast's process bears in its environment, by which
+/// it can be found. An error means that the plan itself is unacceptable; it comes at once.
 pub async fn ballast(
     plan: Ballast,
     place: Place,
     firedrill: &Path,
+    mark: Option<(&'static str, String)>,
     clock: RunClock,
     events: EventSink,
     stop: CancellationToken,
@@ -68,7 +70,7 @@ pub async fn ballast(
         () = stop.cancelled() => return Ok(()),
         () = sleep_until(clock.instant(plan.from)) => {}
     }
-    let mut holder = Holder::open(plan.size.get(), place, firedrill).map_err(BallastError::Helper)?;
+    let mut holder = Holder::open(plan.size.get(), place, firedrill, mark).map_err(BallastError::Helper)?;
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
         outcome = press(&plan, &mut holder, &journal) => outcome,
@@ -154,7 +156,7 @@ struct Helper {
 }
 
 impl Holder {
-    fn open(size: u64, place: Place, firedrill: &Path) -> io::Result<Self> {
+    fn open(size: u64, place: Place, firedrill: &Path, mark: Option<(&'static str, String)>) -> io::Result<Self> {
         let args = match place {
             Place::Reserve(reserve) => return Ok(Self::Reserve(reserve)),
             Place::Group(group) => BallastArgs { size, join: Some(group.procs_file()), lower: None },
@@ -164,6 +166,7 @@ impl Holder {
         let mut process = Command::new(firedrill)
             .arg("__ballast")
             .args(args.to_args())
+            .envs(mark)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -2,7 +2,7 @@
 
 use super::dispatch::{Dispatcher, Observer};
 use super::folder::{self, Journal};
-use super::{RunError, fold, machine};
+use super::{RunError, actions, fold, machine};
 use crate::fault::{Engine, edges};
 use crate::load::{self, LoadContext};
 use crate::model::event::{EventSink, RunEvent};
@@ -15,6 +15,7 @@ use crate::probe::{self, ProbeContext};
 use crate::record::Recorder;
 use crate::report;
 use crate::target::{Target, TargetContext};
+use crate::undo::{self, UndoJournal};
 use crate::units::RunClock;
 use crate::upstream::{self, Upstreams};
 use jiff::Timestamp;
@@ -49,29 +50,64 @@ pub struct RunInput {
     pub warnings: Vec<String>,
 }
 
-/// Runs a plan, judges it and writes its report. Returns the record and the run's folder.
+/// What a run left.
+pub struct RunOutput {
+    /// All about it.
+    pub record: RunRecord,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// What of it may still be in place, and why; nothing, if all is well.
+    pub left: Vec<String>,
+    /// Its undo journal, if it did anything that had to be undone.
+    pub undo: Option<PathBuf>,
+}
+
+/// Runs a plan, judges it and writes its report.
 ///
 /// `signals` carries signal numbers; the first ends the run within about a second, with a report of what was
-/// measured. Whatever happens, everything that was started is ended before this returns; should firedrill itself be
-/// killed, the guardian of the app and the death of the process do it.
+/// measured. Whatever happens, everything that was started is ended before this returns, and that is made sure of; should
+/// firedrill itself be killed, the guardian of the app and the death of the process do it, and the undo journal tells the
+/// next run what to look for.
 pub async fn run(
     input: RunInput,
     signals: &mut Receiver<i32>,
     observer: &mut dyn Observer,
-) -> Result<(RunRecord, PathBuf), RunError> {
+) -> Result<RunOutput, RunError> {
     let (dir, run_id) = folder::create(&input.out, &input.plan.name, Timestamp::now())?;
-    let result = run_in(&dir, run_id, input, signals, observer).await;
+    let opening = actions::opening(&input.plan, &run_id, &dir);
+    let (mut journal, found) = match undo::begin(&input.out, "run", opening).await {
+        Ok(begun) => begun,
+        Err(error) => {
+            folder::remove_unless_begun(&dir);
+            return Err(error.into());
+        }
+    };
+    let mut input = input;
+    input.warnings.extend(found.into_iter().map(|found| format!("an earlier run was killed; of it, {found}")));
+    let path = journal.path().to_owned();
+    let result = run_in(&dir, run_id, input, &mut journal, signals, observer).await;
     if result.is_err() {
         // Where nothing was measured, a folder would only look like a run.
         folder::remove_unless_begun(&dir);
     }
-    result.map(|record| (record, dir))
+    observer.stage("making sure that nothing is left behind");
+    let undone = undo::close(journal, None).await.unwrap_or_else(|error| undo::Undone {
+        left: vec![format!("what the undo journal lists, for it cannot be written: {error}")],
+        journal: Some(path),
+        ..undo::Undone::default()
+    });
+    match result {
+        Ok(record) => Ok(RunOutput { record, dir, left: undone.left, undo: undone.journal }),
+        Err(error) if undone.left.is_empty() => Err(error),
+        Err(error) => Err(RunError::Left { failure: Box::new(error), journal: undone.journal, what: undone.left }),
+    }
 }
 
 async fn run_in(
     dir: &Path,
     run_id: String,
     input: RunInput,
+    journal: &mut UndoJournal,
     signals: &mut Receiver<i32>,
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, RunError> {
@@ -82,12 +118,14 @@ async fn run_in(
     let engine = Arc::new(Engine::new(plan.faults.clone(), plan.seed));
     let upstreams = Upstreams::start(&plan.upstreams, Arc::clone(&engine), plan.seed, sink.clone()).await?;
     observer.stage(&stage_of(&plan.target));
+    let app = actions::starting(journal, &plan.target)?;
+    let group_run = actions::group_run(journal);
     let context = TargetContext {
         plan: &plan.target,
-        environment: environment(&upstreams, dir, no_proxy)?,
+        environment: environment(&upstreams, dir, no_proxy, journal)?,
         upstream_urls: urls(&plan, &upstreams),
         firedrill: &firedrill,
-        run_id: &run_id,
+        run_id: &group_run,
         log: &dir.join("target.log"),
         events: sink.clone(),
         ready_headers: &plan.headers,
@@ -97,6 +135,12 @@ async fn run_in(
         Some(signal) = signals.recv() => return Err(RunError::InterruptedEarly(signal)),
     };
 
+    actions::started(journal, app, &target)?;
+    let place = Place::find(target.group(), target.reserve(), target.pid());
+    if let Some(ballast) = plan.ballast {
+        actions::pressing(journal, &plan, ballast, &place)?;
+    }
+    actions::faults(journal, &plan, &upstreams)?;
     let mut means = upstream_means(&plan, &upstreams);
     means.extend(target.means());
     let clock = RunClock::start();
@@ -134,8 +178,8 @@ async fn run_in(
         stop: stop_rest.clone(),
     }));
     if let Some(ballast) = plan.ballast {
-        let place = Place::find(target.group(), target.reserve(), target.pid());
-        beside.spawn(press(ballast, place, firedrill, clock, sink.clone(), stop_rest.clone()));
+        let mark = (undo::MARK, journal.opening().journal.to_string());
+        beside.spawn(press(ballast, place, firedrill, mark, clock, sink.clone(), stop_rest.clone()));
     }
     let load = load::run(LoadContext {
         plan: Arc::clone(&plan),
@@ -223,11 +267,12 @@ async fn press(
     ballast: Ballast,
     place: Place,
     firedrill: PathBuf,
+    mark: (&'static str, String),
     clock: RunClock,
     events: EventSink,
     stop: CancellationToken,
 ) {
-    if let Err(error) = pressure::ballast(ballast, place, &firedrill, clock, events.clone(), stop).await {
+    if let Err(error) = pressure::ballast(ballast, place, &firedrill, Some(mark), clock, events.clone(), stop).await {
         events.emit(RunEvent::Warning { at: clock.now(), message: format!("no ballast: {error}") });
     }
 }
@@ -238,8 +283,11 @@ fn environment(
     upstreams: &Upstreams,
     dir: &Path,
     no_proxy: Option<String>,
+    journal: &UndoJournal,
 ) -> Result<BTreeMap<String, String>, RunError> {
     let mut environment = upstreams.environment();
+    // By this, whatever the app starts can be found, also once its parents are gone.
+    environment.insert(undo::MARK.to_owned(), journal.opening().journal.to_string());
     if let Some(certificate) = upstreams.ca() {
         let path = dir.join(CA_FILE);
         // Absolute, for the app may run in another folder.

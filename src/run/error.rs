@@ -2,6 +2,7 @@
 
 use crate::report::ReportError;
 use crate::target::TargetError;
+use crate::undo::BeginError;
 use crate::upstream::UpstreamError;
 use std::path::PathBuf;
 
@@ -24,6 +25,17 @@ pub enum RunError {
         out: PathBuf,
         /// It, or what stands in its way.
         file: PathBuf,
+    },
+    /// Something of an earlier run may still be in place, or the undo journal cannot be made.
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    /// The undo journal could not be written: without it, nothing may be broken.
+    #[error("write the undo journal {}", path.display())]
+    Undo {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
     },
     /// The certificate that the app shall trust could not be written.
     #[error("write the test CA's certificate {}", path.display())]
@@ -67,6 +79,16 @@ pub enum RunError {
         verdict: String,
         /// Why not.
         source: ReportError,
+    },
+    /// The run failed, and something of it may still be in place.
+    #[error("{failure}")]
+    Left {
+        /// Why the run failed.
+        failure: Box<RunError>,
+        /// Its undo journal.
+        journal: Option<PathBuf>,
+        /// What may be left, and why.
+        what: Vec<String>,
     },
     /// A signal came before there was anything to report.
     #[error("interrupted by signal {0} before the load began; nothing was measured, everything was undone")]

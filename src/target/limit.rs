@@ -171,10 +171,16 @@ fn sweep(parent: &Path) {
 /// What the names of our groups begin with.
 const PREFIX: &str = "firedrill-";
 
+/// What the names of a run's groups begin with, by the run's id.
+#[must_use]
+pub fn group_prefix(run_id: &str) -> String {
+    let run: String = run_id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(80).collect();
+    format!("{PREFIX}{run}-")
+}
+
 /// A group's name for a run and the process that makes it; the run's id is cut to what a file name bears.
 pub(super) fn group_name(run_id: &str, pid: u32) -> String {
-    let run: String = run_id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(80).collect();
-    format!("{PREFIX}{run}-{pid}")
+    format!("{}{pid}", group_prefix(run_id))
 }
 
 /// Removes a group whose processes are dead, trying for a while: the kernel may still be counting them out.

@@ -19,4 +19,5 @@ mod supervise;
 mod watch;
 
 pub use error::TargetError;
+pub use limit::group_prefix;
 pub use start::{Target, TargetContext};

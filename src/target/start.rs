@@ -40,7 +40,7 @@ pub struct TargetContext<'a> {
     pub upstream_urls: BTreeMap<String, String>,
     /// Our own executable.
     pub firedrill: &'a Path,
-    /// The run's id.
+    /// The run's name, unlike any other on this machine: for the name of the app's memory group.
     pub run_id: &'a str,
     /// The file for the app's output.
     pub log: &'a Path,

@@ -20,6 +20,8 @@ pub struct ParseShareError {
 impl Share {
     /// The whole.
     pub const ALL: Self = Self(1.0);
+    /// Nothing.
+    pub const NONE: Self = Self(0.0);
 
     /// A share from a fraction; `None` outside 0..=1.
     #[must_use]

@@ -86,6 +86,9 @@ async fn connection(
             .serve_connection(link, service)
             .with_upgrades();
         control.drive(served).await;
+        if control.has_surplus() {
+            control.linger().await;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What passes between the server and a mock: [`Call`] in, [`Answer`] out, and [`Mock`], which every upstream is.
 
-use crate::model::fault::StreamError;
+use super::fire::Fire;
+use crate::model::fault::{Cause, DataFault, StreamError};
 use crate::units::Offset;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -72,6 +73,20 @@ pub struct Write {
     pub request: Arc<str>,
     /// The role that it acted as.
     pub role: &'static str,
+    /// The fault by which it was not kept, or not as it says: acknowledged, and lost by us.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_by: Option<Cause>,
+}
+
+/// A fault of the database that was decided for a call.
+#[derive(Debug)]
+pub struct DataHit {
+    /// What goes wrong.
+    pub fault: DataFault,
+    /// Which decision it was.
+    pub cause: Cause,
+    /// Called if it does have an effect.
+    pub fire: Fire,
 }
 
 fn as_text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
@@ -217,6 +232,14 @@ pub trait Mock: Send + Sync {
     /// The answer, made as soon as the request is there and sent after its delay. It must not block: it runs where
     /// connections are served.
     fn answer(&self, call: &Call<'_>) -> Answer;
+
+    /// The answer while the database behind it fails so. Whatever cannot have its effect has none, and does not fire.
+    fn answer_hit(&self, call: &Call<'_>, _hits: Vec<DataHit>) -> Answer {
+        self.answer(call)
+    }
+
+    /// From now on knows what was true until so long ago, for reads that are stale.
+    fn remember(&self, _age: Duration) {}
 
     /// The provider's error of this name; `None` if it has none of that name.
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer>;

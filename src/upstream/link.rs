@@ -38,6 +38,8 @@ pub struct LinkControl {
     connection: AtomicWaker,
     /// The socket of a connection that was closed, until it is taken by [`Self::linger`].
     left: Mutex<Option<TcpStream>>,
+    /// What still goes out on it then.
+    surplus: Mutex<Bytes>,
 }
 
 impl LinkControl {
@@ -56,6 +58,18 @@ impl LinkControl {
         // A reset that is asked for by another request of the same connection stays one.
         let _ = self.ending.compare_exchange(OPEN, CLOSING, Ordering::AcqRel, Ordering::Acquire);
         self.connection.wake();
+    }
+
+    /// Ends the connection as [`Self::close`] does, with these bytes as the last: behind an answer whose declared length
+    /// does not cover them. They do not go out over TLS.
+    pub fn close_behind(&self, surplus: Bytes) {
+        *self.surplus.lock().unwrap_or_else(PoisonError::into_inner) = surplus;
+        self.close();
+    }
+
+    /// Whether something still goes out behind the last answer.
+    pub fn has_surplus(&self) -> bool {
+        !self.surplus.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Ends the connection with a reset (RST). What the client has not taken yet may be lost.
@@ -79,8 +93,10 @@ impl LinkControl {
     pub async fn linger(&self) {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut stream) = left else { return };
+        let surplus = std::mem::take(&mut *self.surplus.lock().unwrap_or_else(PoisonError::into_inner));
         let until_closed = async {
-            if stream.shutdown().await.is_ok() {
+            // Whoever closed its side already does not want them.
+            if stream.write_all(&surplus).await.is_ok() && stream.shutdown().await.is_ok() {
                 while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
             }
         };
@@ -174,7 +190,11 @@ impl Drop for Link {
         }
         let stream = match std::mem::replace(&mut self.socket, Socket::Gone) {
             Socket::Plain(stream) => stream.into_inner(),
-            Socket::Tls(stream) => stream.into_inner().into_inner().0,
+            Socket::Tls(stream) => {
+                // In the middle of TLS, bytes of HTTP would be no bytes of HTTP.
+                self.control.surplus.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                stream.into_inner().into_inner().0
+            }
             Socket::Gone => return,
         };
         if self.control.is_resetting() {

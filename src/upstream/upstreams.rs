@@ -17,7 +17,7 @@ use super::tasks::Tasks;
 use super::tls::{Authority, TlsError};
 use crate::fault::{ConnectionRules, Engine};
 use crate::model::event::{EventSink, RunEvent};
-use crate::model::fault::FaultRule;
+use crate::model::fault::{DataFault, FaultRule, Injection};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, RunClock, Seed};
@@ -304,6 +304,11 @@ async fn serving(
         UpstreamKind::Tcp(_) => Box::new(Stub::new(&plan.name, 502)),
     };
     let (mock, remote) = source(plan, mock, notes, &shared.tasks).await?;
+    for rule in shared.engine.rules().iter().filter(|rule| rule.upstream == plan.name) {
+        if let Injection::Data(DataFault::StaleRead(stale)) = &rule.inject {
+            mock.remember(stale.age.get());
+        }
+    }
     let upstream = Arc::new(Upstream::new(Arc::clone(notes), mock, remote, shared.clone()));
     warnings.iter().for_each(|warning| notes.warn_once(warning));
     Ok(upstream)

@@ -262,7 +262,12 @@ fn step(sim: &Sim) -> Step {
 }
 
 fn constant(millis: u64) -> Delay {
-    Delay { mean: Span(Duration::from_millis(millis)), jitter: Span::default(), shape: DelayShape::Constant }
+    Delay {
+        mean: Span(Duration::from_millis(millis)),
+        jitter: Span::default(),
+        shape: DelayShape::Constant,
+        correlation: Share::NONE,
+    }
 }
 
 fn plan(name: &str, sims: &[Sim], users: u32, ramp: u64, hold: u64, faults: Vec<FaultRule>) -> Plan {
@@ -684,6 +689,7 @@ pub fn outage() -> RunRecord {
                 mean: secs(2),
                 jitter: Span(Duration::from_millis(500)),
                 shape: DelayShape::Lognormal,
+                correlation: Share::NONE,
             }),
         ),
         rule("openai-outage", 20, Some(42), abort("rate_limit", 429)),

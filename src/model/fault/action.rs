@@ -3,7 +3,10 @@
 use super::abort::Abort;
 use super::body::{BodyPoint, StreamError};
 use super::connection::ConnectionFault;
-use crate::units::{ByteSize, Span};
+use super::delay::Delay;
+use super::injection::{ContentFault, DataFault};
+use super::kinds::{Drip, Headers, HugeBody, SlowTokens, WrongContentLength, WrongContentType};
+use crate::units::{ByteSize, Seed, Span};
 use serde::{Deserialize, Serialize};
 
 /// What was decided for one request: pure data, drawn from the seed, carried out by whoever serves the request.
@@ -15,6 +18,15 @@ pub struct FaultDecision {
     pub n: u64,
     /// What to do.
     pub action: FaultAction,
+}
+
+/// The decision that something comes from, for ground truth: with both, the event of its firing is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Cause {
+    /// The rule's index in the plan.
+    pub rule: usize,
+    /// The request's number among those that matched the rule in its window.
+    pub n: u64,
 }
 
 /// What to do to a request, every draw already made.
@@ -42,6 +54,38 @@ pub enum FaultAction {
     Truncate(BodyPoint),
     /// Send an error inside the stream, and end it.
     StreamError(StreamError),
+    /// Wait this long between headers and body.
+    DelayBody(Span),
+    /// Hold every event of the body for a time of its own.
+    HoldChunks {
+        /// From which distribution.
+        delay: Delay,
+        /// What the times are drawn from, by the event's number.
+        draw: Seed,
+    },
+    /// Reset the connection there.
+    ResetMidway(BodyPoint),
+    /// Send the body a few bytes at a time.
+    Drip(Drip),
+    /// Let events come no faster than this.
+    SlowTokens(SlowTokens),
+    /// Set and remove headers.
+    Headers(Headers),
+    /// Name this type.
+    WrongContentType(WrongContentType),
+    /// Declare a wrong length.
+    WrongContentLength(WrongContentLength),
+    /// Add to the body what means nothing.
+    HugeBody(HugeBody),
+    /// Make another content of the answer's.
+    Content {
+        /// Which.
+        fault: ContentFault,
+        /// What is random about it is drawn from this.
+        draw: Seed,
+    },
+    /// Be a fault of the database.
+    Data(DataFault),
     /// Something was done to the connection, whatever is asked over it.
     Connection(ConnectionFault),
 }

@@ -1,6 +1,6 @@
 //! [`Delay`]: a distribution of waiting times.
 
-use crate::units::Span;
+use crate::units::{Share, Span};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -14,12 +14,19 @@ pub struct Delay {
     pub jitter: Span,
     /// Its shape.
     pub shape: DelayShape,
+    /// How much a draw depends on the one before it; none if zero.
+    #[serde(default)]
+    pub correlation: Share,
 }
 
 impl Delay {
     /// No delay at all.
-    pub const NONE: Self =
-        Self { mean: Span(Duration::ZERO), jitter: Span(Duration::ZERO), shape: DelayShape::Constant };
+    pub const NONE: Self = Self {
+        mean: Span(Duration::ZERO),
+        jitter: Span(Duration::ZERO),
+        shape: DelayShape::Constant,
+        correlation: Share::NONE,
+    };
 
     /// Always the same delay.
     #[must_use]

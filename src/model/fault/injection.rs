@@ -4,6 +4,10 @@ use super::abort::Abort;
 use super::body::{BodyPoint, StreamError};
 use super::connection::ConnectionFault;
 use super::delay::Delay;
+use super::kinds::{
+    Drip, DuplicateChunk, FinishReason, Garbage, Headers, HugeBody, InvalidOutput, MalformedJson, PartialBatch,
+    SlowTokens, StaleRead, WrongContentLength, WrongContentType,
+};
 use crate::units::{ByteSize, Span};
 use serde::{Deserialize, Serialize};
 
@@ -42,8 +46,105 @@ pub enum Injection {
     },
     /// Sends an error as the next event of a stream that began well, and ends it there.
     StreamError(StreamError),
+    /// Waits before the body, once the headers are out.
+    BodyLatency(Delay),
+    /// Holds every event of a stream for a time of its own.
+    ChunkLatency(Delay),
+    /// Resets the connection within the body.
+    ResetMidway {
+        /// What gets through first.
+        after: BodyPoint,
+    },
+    /// Sends the body a few bytes at a time.
+    Drip(Drip),
+    /// Lets events come no faster than a rate.
+    SlowTokens(SlowTokens),
+    /// Sets and removes headers.
+    Headers(Headers),
+    /// Names another type than the body has.
+    WrongContentType(WrongContentType),
+    /// Declares another length than the body has.
+    WrongContentLength(WrongContentLength),
+    /// Adds to a body what means nothing.
+    HugeBody(HugeBody),
+    /// Makes another content of the answer's.
+    Content(ContentFault),
+    /// Is a fault of the database behind the answer.
+    Data(DataFault),
     /// Something on connections, whatever is asked over them.
     Connection(ConnectionFault),
+}
+
+/// What a fault makes of an answer's content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentFault {
+    /// Breaks JSON's syntax.
+    MalformedJson(MalformedJson),
+    /// `{}` instead of content.
+    EmptyObject {},
+    /// A page of HTML instead of content.
+    HtmlPage {},
+    /// Random bytes instead of the rest.
+    Garbage(Garbage),
+    /// An event twice.
+    DuplicateChunk(DuplicateChunk),
+    /// No count of tokens.
+    MissingUsage {},
+    /// Nothing to choose from.
+    EmptyChoices {},
+    /// An end before its time.
+    FinishReason(FinishReason),
+    /// A structured answer that is none.
+    InvalidOutput(InvalidOutput),
+    /// Rows in another order.
+    ReorderedRows {},
+}
+
+impl ContentFault {
+    /// The fault's name in files and reports.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::MalformedJson(_) => "malformed_json",
+            Self::EmptyObject {} => "empty_object",
+            Self::HtmlPage {} => "html_page",
+            Self::Garbage(_) => "garbage",
+            Self::DuplicateChunk(_) => "duplicate_chunk",
+            Self::MissingUsage {} => "missing_usage",
+            Self::EmptyChoices {} => "empty_choices",
+            Self::FinishReason(_) => "finish_reason",
+            Self::InvalidOutput(_) => "invalid_output",
+            Self::ReorderedRows {} => "reordered_rows",
+        }
+    }
+}
+
+/// What a fault does in the database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataFault {
+    /// A read of an old state.
+    StaleRead(StaleRead),
+    /// A write that is acknowledged and not kept.
+    LostWrite {},
+    /// A write that is carried out twice.
+    DuplicateWrite {},
+    /// A write of which only a part is kept.
+    PartialBatch(PartialBatch),
+}
+
+impl DataFault {
+    /// The fault's name in files and reports.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::StaleRead(_) => "stale_read",
+            Self::LostWrite {} => "lost_write",
+            Self::DuplicateWrite {} => "duplicate_write",
+            Self::PartialBatch(_) => "partial_batch",
+        }
+    }
 }
 
 impl Injection {
@@ -57,14 +158,22 @@ impl Injection {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Latency(_) => "latency",
+            Self::Latency(_) | Self::BodyLatency(_) | Self::ChunkLatency(_) => "latency",
             Self::Abort(_) => "abort",
-            Self::ResetPeer {} => "reset_peer",
+            Self::ResetPeer {} | Self::ResetMidway { .. } => "reset_peer",
             Self::Timeout { .. } => "timeout",
             Self::LimitData { .. } => "limit_data",
             Self::Stall { .. } => "stall",
             Self::Truncate { .. } => "truncate",
             Self::StreamError(_) => "stream_error",
+            Self::Drip(_) => "drip",
+            Self::SlowTokens(_) => "slow_tokens",
+            Self::Headers(_) => "headers",
+            Self::WrongContentType(_) => "wrong_content_type",
+            Self::WrongContentLength(_) => "wrong_content_length",
+            Self::HugeBody(_) => "huge_body",
+            Self::Content(fault) => fault.kind(),
+            Self::Data(fault) => fault.kind(),
             Self::Connection(fault) => fault.kind(),
         }
     }

@@ -75,6 +75,8 @@ pub enum AskedFor {
     Delay,
     /// `x-envoy-fault-abort-request`: a status.
     Abort,
+    /// `x-envoy-fault-throughput-response`: KiB a second.
+    Throughput,
 }
 
 /// What must stand at a place of a JSON body.

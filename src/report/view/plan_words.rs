@@ -3,7 +3,7 @@
 use super::connection_words;
 use super::figures;
 use super::text;
-use crate::model::fault::{BodyPoint, FaultRule, Injection};
+use crate::model::fault::{BodyPoint, ContentFault, DataFault, FaultRule, Injection, InvalidOutput};
 use crate::model::plan::{LoadPlan, Plan, TargetPlan};
 use crate::model::run_record::EndReason;
 
@@ -99,8 +99,56 @@ pub fn injection(rule: &FaultRule) -> String {
         Injection::StreamError(fault) => {
             format!("sends error {} inside the stream {}", fault.error, point(BodyPoint::Events(fault.events)))
         }
+        Injection::BodyLatency(delay) => {
+            format!("sends bodies {} late ({})", figures::span(delay.mean), delay.shape.name())
+        }
+        Injection::ChunkLatency(delay) => {
+            format!("holds each event of a stream {} ({})", figures::span(delay.mean), delay.shape.name())
+        }
+        Injection::ResetMidway { after } => format!("resets the connection {}", point(*after)),
+        Injection::Drip(drip) => {
+            format!("sends {} every {}", figures::bytes(drip.bytes.get() as f64), figures::span(drip.every))
+        }
+        Injection::SlowTokens(slow) => format!("lets an event through every {}", figures::span(slow.every)),
+        Injection::Headers(headers) => {
+            let set = headers.set.iter().map(|(name, value)| format!("sets {name}: {value}"));
+            let gone = headers.remove.iter().map(|name| format!("removes {name}"));
+            set.chain(gone).collect::<Vec<_>>().join(", ")
+        }
+        Injection::WrongContentType(wrong) => format!("calls the body {}", wrong.value),
+        Injection::WrongContentLength(wrong) => format!("declares a length that is off by {} bytes", wrong.off),
+        Injection::HugeBody(huge) => format!("adds {} to the body", figures::bytes(huge.size.get() as f64)),
+        Injection::Content(fault) => content(fault),
+        Injection::Data(fault) => match fault {
+            DataFault::StaleRead(stale) => format!("reads what was true {} ago", figures::span(stale.age)),
+            DataFault::LostWrite {} => "acknowledges writes and does not keep them".to_owned(),
+            DataFault::DuplicateWrite {} => "writes twice".to_owned(),
+            DataFault::PartialBatch(batch) => format!("keeps {} of a batch", batch.keep),
+        },
     };
     text::line(&words, 160)
+}
+
+/// What a fault makes of an answer's content.
+fn content(fault: &ContentFault) -> String {
+    match fault {
+        ContentFault::MalformedJson(_) => "answers with malformed JSON".to_owned(),
+        ContentFault::EmptyObject {} => "answers with {}".to_owned(),
+        ContentFault::HtmlPage {} => "answers with an HTML page".to_owned(),
+        ContentFault::Garbage(garbage) => format!("sends garbage {}", point(garbage.after)),
+        ContentFault::DuplicateChunk(chunk) => {
+            format!("sends an event twice {}", point(BodyPoint::Events(chunk.events)))
+        }
+        ContentFault::MissingUsage {} => "leaves the usage out".to_owned(),
+        ContentFault::EmptyChoices {} => "answers without choices".to_owned(),
+        ContentFault::FinishReason(finish) => format!("breaks answers off with reason {}", finish.reason),
+        ContentFault::InvalidOutput(how) => match how {
+            InvalidOutput::Cut => "leaves the last bracket of structured output out".to_owned(),
+            InvalidOutput::Fence => "puts structured output into a Markdown fence".to_owned(),
+            InvalidOutput::Prose => "puts prose before structured output".to_owned(),
+        },
+        ContentFault::ReorderedRows {} => "returns rows in another order".to_owned(),
+    }
 }
 
 /// A place in a body.

@@ -8,12 +8,34 @@ use serde_json::json;
 const JSON: &str = "application/json";
 const INVALID_REQUEST: &str = "invalid_request_error";
 
+macro_rules! cloudflare {
+    ($name:literal, $status:literal, $title:literal) => {
+        ProviderError {
+            name: $name,
+            status: $status,
+            content_type: "text/html; charset=UTF-8",
+            headers: &[("server", "cloudflare"), ("cache-control", "private, max-age=0, no-store")],
+            body: concat!(
+                "<!DOCTYPE html>\n<html lang=\"en-US\">\n<head>\n<title>api.openai.com | ",
+                $status,
+                ": ",
+                $title,
+                "</title>\n<meta charset=\"UTF-8\" />\n</head>\n<body>\n<h1>\n<span>",
+                $title,
+                "</span>\n<span>Error code ",
+                $status,
+                "</span>\n</h1>\n</body>\n</html>\n"
+            ),
+        }
+    };
+}
+
 /// The catalogue. Of several errors with one status, the first stands for the status.
 ///
 /// Envelopes and statuses as observed publicly and in OpenAI's API description; where a rate limit names a time,
 /// `retry-after` says the same in whole seconds, as the description requires. Quota errors carry none: waiting
 /// does not cure them.
-pub const CATALOGUE: [ProviderError; 9] = [
+pub const CATALOGUE: [ProviderError; 19] = [
     ProviderError {
         name: "rate_limit",
         status: 429,
@@ -80,6 +102,42 @@ pub const CATALOGUE: [ProviderError; 9] = [
         headers: &[],
         body: r#"{"error":{"message":"Your request was rejected as a result of our safety system. Your prompt may contain text that is not allowed by our safety system.","type":"invalid_request_error","param":"prompt","code":"content_filter"}}"#,
     },
+    // Overload was also reported with a status that no client retries (WIRE-openai §3).
+    ProviderError {
+        name: "overloaded_400",
+        status: 400,
+        content_type: JSON,
+        headers: &[],
+        body: r#"{"error":{"message":"Our servers are currently overloaded. Please try again later.","type":"service_unavailable_error","param":null,"code":"server_is_overloaded"}}"#,
+    },
+    // A model that is retired, or taken from a project.
+    ProviderError {
+        name: "model_not_found",
+        status: 404,
+        content_type: JSON,
+        headers: &[],
+        body: r#"{"error":{"message":"The model `{model}` does not exist or you do not have access to it.","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
+    },
+    ProviderError {
+        name: "unsupported_country",
+        status: 403,
+        content_type: JSON,
+        headers: &[],
+        body: r#"{"error":{"message":"Country, region, or territory not supported","type":"request_forbidden","param":null,"code":"unsupported_country_region_territory"}}"#,
+    },
+    ProviderError {
+        name: "insufficient_permissions",
+        status: 403,
+        content_type: JSON,
+        headers: &[],
+        body: r#"{"error":{"message":"You have insufficient permissions for this operation.","type":"insufficient_permissions","param":null,"code":null}}"#,
+    },
+    cloudflare!("gateway_504", 504, "Gateway time-out"),
+    cloudflare!("gateway_520", 520, "Web server is returning an unknown error"),
+    cloudflare!("gateway_521", 521, "Web server is down"),
+    cloudflare!("gateway_522", 522, "Connection timed out"),
+    cloudflare!("gateway_523", 523, "Origin is unreachable"),
+    cloudflare!("gateway_524", 524, "A timeout occurred"),
     ProviderError {
         name: "bad_gateway_html",
         status: 502,

@@ -99,7 +99,7 @@ impl OpenAi {
         // Refusals have counted themselves; a gateway in front of the API and a wrong key never get to the limits.
         let counts = call.method == Method::POST
             && answer.status.as_u16() >= 400
-            && !matches!(answer.status.as_u16(), 401 | 429 | 502 | 504);
+            && !matches!(answer.status.as_u16(), 401 | 403 | 429 | 502 | 504 | 520..=524);
         let asked = if counts { asked_model(call) } else { None };
         match asked.as_deref().and_then(models::find) {
             Some(named) => self.state.limits.failed(call, named.model, answer),
@@ -124,7 +124,7 @@ impl OpenAi {
             ("tokens", &tokens.to_string()),
         ]);
         // A gateway in front of the API knows nothing of the API's headers.
-        if answer.status == StatusCode::BAD_GATEWAY { answer } else { self.dressed(answer, call) }
+        if error.content_type.starts_with("text/html") { answer } else { self.dressed(answer, call) }
     }
 }
 

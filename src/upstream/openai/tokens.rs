@@ -13,8 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Shorter texts are counted anew each time: that costs about what remembering them would.
-const WORTH_REMEMBERING: usize = 256;
-/// How many texts of prompts are remembered, by their counts and marks.
+const WORTH_REMEMBERING: usize = 24;
+/// Shorter texts have no marks, and their counts are remembered by themselves, so that many of them do not make the
+/// long ones forgotten.
+const LONG: usize = 256;
+/// How many short texts are remembered, by their counts.
+const REMEMBERED_SHORT: usize = 8_192;
+/// How many long texts of prompts are remembered, by their counts and marks.
 const REMEMBERED_COUNTS: usize = 1_024;
 /// Texts with more marks (some 130,000 tokens) are not remembered: 32 MiB in all, at the very most.
 const MOST_MARKS: usize = 1_024;
@@ -50,6 +55,7 @@ pub struct Mark {
 /// Counts tokens.
 #[derive(Debug)]
 pub struct Tokens {
+    short: Mutex<Generations<u64, u64>>,
     counted: Mutex<Generations<u64, Counted>>,
     spoken: Mutex<Generations<u64, Spoken>>,
 }
@@ -63,6 +69,7 @@ impl Tokens {
             bpe_openai::cl100k_base();
         });
         Self {
+            short: Mutex::new(Generations::new(REMEMBERED_SHORT)),
             counted: Mutex::new(Generations::new(REMEMBERED_COUNTS)),
             spoken: Mutex::new(Generations::new(REMEMBERED_ANSWERS)),
         }
@@ -70,11 +77,24 @@ impl Tokens {
 
     /// The tokens of a text.
     pub fn of(&self, encoding: Encoding, text: &str) -> u64 {
-        if text.len() < WORTH_REMEMBERING {
-            vocabulary(encoding).count(text) as u64
-        } else {
-            self.count(encoding, text).tokens
+        match text.len() {
+            0 => 0,
+            1..LONG => self.short(encoding, text, hash(encoding, text)),
+            _ => self.count(encoding, text).tokens,
         }
+    }
+
+    fn short(&self, encoding: Encoding, text: &str, hash: u64) -> u64 {
+        let count = || vocabulary(encoding).count(text) as u64;
+        if text.len() < WORTH_REMEMBERING {
+            return count();
+        }
+        if let Some(known) = lock(&self.short).get(hash) {
+            return known;
+        }
+        let tokens = count();
+        lock(&self.short).insert(hash, tokens);
+        tokens
     }
 
     /// The tokens of a text, by their numbers in the vocabulary.
@@ -85,8 +105,8 @@ impl Tokens {
     /// Counts a text of a prompt.
     pub fn count(&self, encoding: Encoding, text: &str) -> Counted {
         let hash = hash(encoding, text);
-        if text.len() < WORTH_REMEMBERING {
-            return Counted { tokens: vocabulary(encoding).count(text) as u64, hash, marks: Arc::default() };
+        if text.len() < LONG {
+            return Counted { tokens: self.short(encoding, text, hash), hash, marks: Arc::default() };
         }
         if let Some(known) = lock(&self.counted).get(hash) {
             return known;

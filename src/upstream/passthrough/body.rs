@@ -77,6 +77,15 @@ impl Tokens {
     }
 }
 
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// There is more than shall be held. What was read comes again, as the next piece.
+    TooLarge,
+    /// The service broke it off.
+    Broken,
+}
+
 /// An answer's body as it comes from the service.
 #[derive(Debug)]
 pub struct RemoteBody {
@@ -84,13 +93,31 @@ pub struct RemoteBody {
     recording: Option<Shared>,
     /// What came and is not yet a whole event; `None` if pieces are passed on as they come.
     event: Option<BytesMut>,
+    /// What was read before and is to come again.
+    again: Bytes,
     tokens: Tokens,
 }
 
 impl RemoteBody {
     /// This body.
     pub fn new(body: Incoming, recording: Option<Shared>) -> Self {
-        Self { body, recording, event: None, tokens: Tokens::default() }
+        Self { body, recording, event: None, again: Bytes::new(), tokens: Tokens::default() }
+    }
+
+    /// All of it, if it is not larger than `most` bytes.
+    ///
+    /// # Errors
+    /// Why there is no whole.
+    pub async fn whole(&mut self, most: usize) -> Result<Bytes, Unread> {
+        let mut whole = BytesMut::new();
+        while let Some(piece) = std::future::poll_fn(|cx| self.poll_piece(cx)).await {
+            whole.extend_from_slice(&piece.map_err(|_| Unread::Broken)?);
+            if whole.len() > most {
+                self.again = whole.freeze();
+                return Err(Unread::TooLarge);
+            }
+        }
+        Ok(whole.freeze())
     }
 
     /// The same body, passed on event by event, however it comes.
@@ -103,6 +130,11 @@ impl RemoteBody {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.body.is_end_stream()
+    }
+
+    /// Whether nothing comes any more, as far as that is known without asking.
+    pub fn is_over(&self) -> bool {
+        self.body.is_end_stream() && self.again.is_empty() && self.event.as_ref().is_none_or(BytesMut::is_empty)
     }
 
     /// Its length, as far as it is known.
@@ -125,6 +157,14 @@ impl RemoteBody {
         loop {
             if let Some(event) = self.event.as_mut().and_then(whole_event) {
                 return Poll::Ready(Some(Ok(event)));
+            }
+            if !self.again.is_empty() {
+                let again = std::mem::take(&mut self.again);
+                match &mut self.event {
+                    None => return Poll::Ready(Some(Ok(again))),
+                    Some(event) => event.extend_from_slice(&again),
+                }
+                continue;
             }
             let data = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {

@@ -5,7 +5,7 @@
 mod body;
 mod headers;
 
-pub use body::RemoteBody;
+pub use body::{RemoteBody, Unread};
 
 use super::inbound::Peeked;
 use super::recording::{Capture, Recorder};

@@ -125,7 +125,7 @@ macro_rules! postgrest {
 
 /// PostgREST's part of the catalogue: its codes and SQLSTATEs with the statuses that its source maps them to. Of several
 /// errors with one status, the first stands for it.
-pub const CATALOGUE: [ProviderError; 9] = [
+pub const CATALOGUE: [ProviderError; 14] = [
     postgrest!("PGRST000", 503, [RETRY], "Database connection error. Retrying the connection."),
     postgrest!("PGRST001", 503, [RETRY], "Database client error. Retrying the connection."),
     postgrest!("PGRST002", 503, [RETRY], "Could not query the database for the schema cache. Retrying."),
@@ -140,9 +140,30 @@ pub const CATALOGUE: [ProviderError; 9] = [
         "No suitable key or wrong key type",
         "\"None of the keys was able to decode the JWT\""
     ),
+    postgrest!(
+        "PGRST303",
+        401,
+        [("www-authenticate", "Bearer error=\"invalid_token\", error_description=\"JWT expired\"")],
+        "JWT expired"
+    ),
     postgrest!("57014", 500, [], "canceling statement due to statement timeout"),
     postgrest!("53300", 503, [RETRY], "sorry, too many clients already"),
+    // The database is restarted under a request's feet.
+    postgrest!("57P01", 503, [RETRY], "terminating connection due to administrator command"),
+    postgrest!("40P01", 500, [], "deadlock detected"),
+    // A full disk makes a project read-only, and a promoted replica is for a while.
+    postgrest!("25006", 405, [], "cannot execute INSERT in a read-only transaction"),
     postgrest!("42501", 403, [], "permission denied for table {table}"),
+    ProviderError {
+        name: "42501_rls",
+        status: 403,
+        content_type: JSON,
+        headers: &[("proxy-status", "PostgREST; error=42501")],
+        body: concat!(
+            r#"{"code":"42501","details":null,"hint":null,"#,
+            r#""message":"new row violates row-level security policy for table \"{table}\""}"#
+        ),
+    },
     postgrest!(
         "23505",
         409,

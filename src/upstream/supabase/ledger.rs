@@ -7,6 +7,7 @@ use super::database::store::Store;
 use super::database::table::{RowNumber, Table};
 use super::database::transaction::Change;
 use super::database::value::Value;
+use crate::model::fault::Cause;
 use crate::units::Offset;
 use crate::upstream::answer::Write;
 use serde::Serialize;
@@ -26,6 +27,8 @@ pub struct Ledger {
     left_out: u64,
     /// The numbers below which rows were there before the first request.
     seeded: HashMap<TableName, RowNumber>,
+    /// Rows that a fault wrote.
+    extra: HashMap<(TableName, RowNumber), Cause>,
 }
 
 /// One acknowledged write of one row.
@@ -57,6 +60,23 @@ pub struct Findings {
     pub duplicated: Rows,
     /// Acknowledged writes that are no longer kept and could not be compared.
     pub left_out: u64,
+    /// What faults of ours did to acknowledged writes. None of it is counted above: the app cannot help it.
+    pub by_fault: ByFault,
+}
+
+/// What is not as acknowledged because a fault made it so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ByFault {
+    /// Acknowledged writes that a fault did not keep, also where a later write of the row did hold.
+    pub lost_writes: u64,
+    /// Rows that were acknowledged and are not there.
+    pub lost: Rows,
+    /// Rows that are there otherwise than acknowledged.
+    pub altered: Rows,
+    /// Rows whose removal was acknowledged and that are there.
+    pub returned: Rows,
+    /// Rows that are there twice.
+    pub duplicated: Rows,
 }
 
 /// Some rows: how many, and the names of the first.
@@ -95,6 +115,12 @@ impl Ledger {
         }
     }
 
+    /// Notes rows that a fault wrote.
+    pub fn note_extra(&mut self, extra: Vec<(Change, Cause)>) {
+        let room = KEPT.saturating_sub(self.extra.len());
+        self.extra.extend(extra.into_iter().take(room).map(|(change, cause)| ((change.table, change.number), cause)));
+    }
+
     /// Writes acknowledged in all.
     pub fn acknowledged(&self) -> u64 {
         self.entries.len() as u64 + self.left_out
@@ -116,6 +142,7 @@ impl Ledger {
         let mut last: BTreeMap<(&str, &str, RowNumber), &Write> = BTreeMap::new();
         for Entry { write, .. } in &self.entries {
             last.insert((&write.schema, &write.table, write.number), write);
+            findings.by_fault.lost_writes += u64::from(write.lost_by.is_some());
         }
         for ((schema, name, number), write) in &last {
             let Some(table) = store.table(schema, name) else { continue };
@@ -124,12 +151,33 @@ impl Ledger {
             }
             findings.checked += 1;
             let now = table.row(*number).map(digest);
-            match (write.after, now) {
-                (Some(_), None) => findings.lost.add(name, &write.row),
-                (Some(then), Some(now)) if then != now => findings.altered.add(name, &write.row),
-                (None, Some(_)) => findings.returned.add(name, &write.row),
-                _ => {}
-            }
+            let ours = write.lost_by.is_some();
+            let Findings { lost, altered, returned, by_fault, .. } = &mut findings;
+            let rows = match (write.after, now) {
+                (Some(_), None) => {
+                    if ours {
+                        &mut by_fault.lost
+                    } else {
+                        lost
+                    }
+                }
+                (Some(then), Some(now)) if then != now => {
+                    if ours {
+                        &mut by_fault.altered
+                    } else {
+                        altered
+                    }
+                }
+                (None, Some(_)) => {
+                    if ours {
+                        &mut by_fault.returned
+                    } else {
+                        returned
+                    }
+                }
+                _ => continue,
+            };
+            rows.add(name, &write.row);
         }
         // With entries forgotten, nobody knows any more which rows were never acknowledged.
         if self.left_out == 0 {
@@ -154,6 +202,10 @@ impl Ledger {
             table.rows().filter(|(number, _)| known(*number)).map(|(_, row)| content(table, row)).collect();
         for (number, row) in unknown {
             let key = key_text(table, number, row);
+            if self.extra.contains_key(&(name.clone(), number)) {
+                findings.by_fault.duplicated.add(&name.table, &key);
+                continue;
+            }
             findings.unacknowledged.add(&name.table, &key);
             if said.contains(&content(table, row)) {
                 findings.duplicated.add(&name.table, &key);
@@ -162,7 +214,7 @@ impl Ledger {
     }
 }
 
-/// The writes of a statement's changes.
+/// The writes of a statement's changes, one for each.
 pub fn writes(store: &Store, changes: &[Change], call: u64, request: &str, role: &'static str) -> Vec<Write> {
     let request: Arc<str> = request.into();
     changes
@@ -180,6 +232,7 @@ pub fn writes(store: &Store, changes: &[Change], call: u64, request: &str, role:
                 call,
                 request: Arc::clone(&request),
                 role,
+                lost_by: None,
             })
         })
         .collect()

@@ -17,10 +17,11 @@ use crate::fault::draw_delay;
 use crate::model::fault::Delay;
 use crate::model::upstream::{Services, SupabasePlan};
 use crate::units::{Offset, Seed};
-use crate::upstream::answer::{Answer, Call, Mock, Write};
+use crate::upstream::answer::{Answer, Call, DataHit, Mock, Write};
 use http::{Method, StatusCode};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 const REST: &str = "/rest/v1";
 /// What readers of a run must know about tokens that the mock could not check.
@@ -61,7 +62,7 @@ impl Supabase {
         Ok((Self { latency, gatekeeper, auth, storage, functions, realtime, rest, seed }, warnings))
     }
 
-    fn route(&self, call: &Call<'_>, service: Option<(Service, &str)>) -> Answer {
+    fn route(&self, call: &Call<'_>, service: Option<(Service, &str)>, hits: Vec<DataHit>) -> Answer {
         let Some((service, path)) = service else { return errors::no_route() };
         // Only a preflight is the gateway's own; other `OPTIONS` go on to their service.
         if *call.method == Method::OPTIONS && call.header("access-control-request-method").is_some() {
@@ -90,7 +91,7 @@ impl Supabase {
         match service {
             Service::Rest => match self.gatekeeper.identify(call, &key) {
                 Ok(identity) => {
-                    let mut answer = self.rest.answer(path, call, &identity);
+                    let mut answer = self.rest.answer(path, call, &identity, hits);
                     if !identity.verified && identity.user.is_some() && answer.warning.is_none() {
                         answer.warning = Some(UNVERIFIED.to_owned());
                     }
@@ -111,7 +112,7 @@ impl Supabase {
 
     /// PostgREST forbids nobody in particular with 401, and somebody with 403.
     fn for_caller(&self, mut answer: Answer, name: &str, call: &Call<'_>) -> Answer {
-        if name == "42501" && !self.is_signed_in(call) {
+        if name.starts_with("42501") && !self.is_signed_in(call) {
             answer.status = StatusCode::UNAUTHORIZED;
         }
         answer
@@ -136,11 +137,19 @@ impl Mock for Supabase {
     }
 
     fn answer(&self, call: &Call<'_>) -> Answer {
+        self.answer_hit(call, Vec::new())
+    }
+
+    fn answer_hit(&self, call: &Call<'_>, hits: Vec<DataHit>) -> Answer {
         let delay = draw_delay(&self.latency, self.seed.derive("latency"), &[call.number]);
         let service = Service::of(call.path);
-        let mut answer = self.route(call, service);
+        let mut answer = self.route(call, service, hits);
         gateway::allow_origins(&mut answer, call, service.map(|(service, _)| service));
         answer.delayed(delay)
+    }
+
+    fn remember(&self, age: Duration) {
+        self.rest.remember(age);
     }
 
     fn named_error(&self, name: &str, call: &Call<'_>) -> Option<Answer> {

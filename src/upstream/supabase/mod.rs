@@ -2,7 +2,7 @@
 //!
 //! `mock` is the gateway and routes; `gatekeeper` tells by `keys` and `clock` with which `identity` a request comes;
 //! `postgrest` is PostgREST: it hands requests to `rest`, which reads them and carries them out on the `database`, and
-//! keeps the `ledger` of acknowledged writes. `auth`, `storage`, `functions` and `realtime` are the other services;
+//! keeps the `ledger` of acknowledged writes, with what they `suffered` by faults. `auth`, `storage`, `functions` and `realtime` are the other services;
 //! `changes` leads from the database to the last. `errors` holds PostgREST's envelope, `failures` the catalogue of all
 //! services.
 //!
@@ -28,6 +28,7 @@ mod postgrest;
 mod realtime;
 mod rest;
 mod storage;
+mod suffered;
 
 pub use database::seed::SeedError;
 pub use failures::ERROR_NAMES;

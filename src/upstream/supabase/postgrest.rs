@@ -15,12 +15,17 @@ use super::ledger::{self, Ledger};
 use super::rest::front::{Front, Route};
 use super::rest::read::{Request, Settings};
 use super::rest::write::Writing;
+use super::suffered::{History, Suffered};
+use crate::model::fault::DataFault;
 use crate::model::upstream::{SeedFile, SeedFormat, SupabasePlan};
 use crate::units::{Offset, Seed};
-use crate::upstream::answer::{Answer, Call, Write};
+use crate::upstream::answer::{Answer, AnswerBody, Call, DataHit, Write};
+use http::header::CONTENT_RANGE;
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 /// What comes before every path here.
 const PREFIX: &str = "/rest/v1/";
@@ -37,6 +42,8 @@ pub struct Postgrest {
     clock: WallClock,
     /// Where committed changes are published.
     changes: Changes,
+    /// What stale reads are answered from. Taken only by who holds the store.
+    history: Mutex<History>,
 }
 
 impl Postgrest {
@@ -75,12 +82,72 @@ impl Postgrest {
             message,
         })?;
         let ledger = Mutex::new(Ledger::new(&store));
-        Ok((Self { store: RwLock::new(store), ledger, front, clock, changes }, loaded.warnings))
+        Ok((
+            Self { store: RwLock::new(store), ledger, front, clock, changes, history: Mutex::default() },
+            loaded.warnings,
+        ))
     }
 
-    /// The answer to a request by `identity`, at `path` below `/rest/v1/`.
-    pub fn answer(&self, path: &str, call: &Call<'_>, identity: &Identity) -> Answer {
-        self.rest(path, call, identity).unwrap_or_else(|error| error.answer())
+    /// The answer to a request by `identity`, at `path` below `/rest/v1/`, while the database fails so.
+    pub fn answer(&self, path: &str, call: &Call<'_>, identity: &Identity, mut hits: Vec<DataHit>) -> Answer {
+        let reads = matches!(*call.method, Method::GET | Method::HEAD);
+        let answered = match hits.iter().position(|hit| matches!(hit.fault, DataFault::StaleRead(_))) {
+            Some(stale) if reads => self.stale(path, call, identity, hits.swap_remove(stale)),
+            _ => self.rest(path, call, identity, hits),
+        };
+        answered.unwrap_or_else(|error| error.answer())
+    }
+
+    /// From now on knows what was true until so long ago.
+    pub fn remember(&self, age: Duration) {
+        let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).remember(age);
+    }
+
+    /// The answer to a read, as it would have been some time ago if that is another one.
+    fn stale(&self, path: &str, call: &Call<'_>, identity: &Identity, hit: DataHit) -> Result<Answer, PgError> {
+        let DataHit { fault, mut fire, .. } = hit;
+        let age = match &fault {
+            DataFault::StaleRead(stale) => i64::try_from(stale.age.get().as_micros()).unwrap_or(i64::MAX),
+            _ => 0,
+        };
+        let then = micros(self.clock).saturating_sub(age);
+        let read = |store: &RwLock<Store>| self.routed(store, path, call, identity);
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        let own = std::mem::replace(&mut *store, Store::new(Seed(0)));
+        // Whoever reads wants a lock of its own; the store is back before anybody else is let in.
+        let own = RwLock::new(own);
+        let now = read(&own);
+        let mut own = own.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = history.as_of(&mut own, then, |own| {
+            let lock = RwLock::new(std::mem::replace(own, Store::new(Seed(0))));
+            let told = read(&lock);
+            *own = lock.into_inner().unwrap_or_else(PoisonError::into_inner);
+            told
+        });
+        *store = own;
+        match before {
+            Some(before) if said(&before) != said(&now) => {
+                fire.now();
+                before
+            }
+            _ => now,
+        }
+    }
+
+    /// The answer to a request that does not write.
+    fn routed(
+        &self,
+        store: &RwLock<Store>,
+        path: &str,
+        call: &Call<'_>,
+        identity: &Identity,
+    ) -> Result<Answer, PgError> {
+        match self.front.route(store, identity, path, call)? {
+            Route::Answered(answer) => Ok(*answer),
+            Route::Write { table, .. } => Err(PgError::new(StatusCode::NOT_FOUND, "PGRST205", table)),
+        }
     }
 
     /// Takes note of rows whose writing was acknowledged to the app.
@@ -110,7 +177,7 @@ impl Postgrest {
         })
     }
 
-    fn rest(&self, path: &str, call: &Call<'_>, identity: &Identity) -> Result<Answer, PgError> {
+    fn rest(&self, path: &str, call: &Call<'_>, identity: &Identity, hits: Vec<DataHit>) -> Result<Answer, PgError> {
         let (schema, table) = match self.front.route(&self.store, identity, path, call)? {
             Route::Answered(answer) => return Ok(*answer),
             Route::Write { schema, table } => (schema, table),
@@ -120,14 +187,33 @@ impl Postgrest {
         let writing = Writing { settings: &self.front.settings, identity, request, body: call.body, now };
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
         let (answer, changes) = writing.answer(&mut store, call.method)?;
+        let suffered = if hits.is_empty() {
+            None
+        } else {
+            let inserts = *call.method == Method::POST;
+            Some(Suffered::of(&mut store, &changes, hits, |store| {
+                let again = inserts.then(|| writing.answer(store, call.method))?;
+                again.ok().map(|(_, changes)| changes)
+            }))
+        };
+        let kept = suffered.as_ref().map_or(&changes, |suffered| &suffered.kept);
         if self.changes.are_watched() {
-            self.publish(&store, &changes, now);
+            self.publish(&store, kept, now);
         }
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.note(now, kept.iter());
         let request = match call.query {
             "" => format!("{} {PREFIX}{path}", call.method),
             query => format!("{} {PREFIX}{path}?{query}", call.method),
         };
-        let writes = ledger::writes(&store, &changes, call.number, &request, identity.role.name());
+        let mut writes = ledger::writes(&store, &changes, call.number, &request, identity.role.name());
+        if let Some(Suffered { lost, extra, .. }) = suffered {
+            history.note(now, extra.iter().map(|(change, _)| change));
+            for write in &mut writes {
+                write.lost_by = lost.get(&(TableName::new(&write.schema, &write.table), write.number)).copied();
+            }
+            self.ledger.lock().unwrap_or_else(PoisonError::into_inner).note_extra(extra);
+        }
         Ok(Answer { writes, ..answer })
     }
 
@@ -161,6 +247,13 @@ impl Postgrest {
             });
         }
     }
+}
+
+/// What an answer says: status, rows and how many there are.
+fn said(answer: &Result<Answer, PgError>) -> Option<(StatusCode, Option<&HeaderValue>, &[u8])> {
+    let answer = answer.as_ref().ok()?;
+    let AnswerBody::Full(body) = &answer.body else { return None };
+    Some((answer.status, answer.headers.get(CONTENT_RANGE), body))
 }
 
 /// A row's values by their columns' names.

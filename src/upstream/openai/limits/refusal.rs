@@ -83,13 +83,15 @@ pub fn with_left(answer: Answer, [requests, tokens]: [(u64, Left); 2]) -> Answer
 pub fn go_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let (hours, minutes, below) = (millis / 3_600_000, millis / 60_000 % 60, millis % 60_000);
+    if (hours, minutes) == (0, 0) && (1..1_000).contains(&below) {
+        return format!("{below}ms");
+    }
     // Whole milliseconds print without trailing zeros and without rounding artefacts.
     let secs = match (below / 1_000, below % 1_000) {
         (secs, 0) => format!("{secs}s"),
         (secs, rest) => format!("{secs}.{}s", format!("{rest:03}").trim_end_matches('0')),
     };
     match (hours, minutes) {
-        (0, 0) if (1..1_000).contains(&below) => format!("{below}ms"),
         (0, 0) => secs,
         (0, minutes) => format!("{minutes}m{secs}"),
         (hours, minutes) => format!("{hours}h{minutes}m{secs}"),

@@ -229,8 +229,18 @@ mod tests {
 
     fn typical() -> ModelPace {
         ModelPace {
-            first_token: Delay { mean: Span(ms(600)), jitter: Span(ms(200)), shape: DelayShape::Lognormal },
-            token_gap: Delay { mean: Span(ms(20)), jitter: Span(ms(5)), shape: DelayShape::Lognormal },
+            first_token: Delay {
+                mean: Span(ms(600)),
+                jitter: Span(ms(200)),
+                shape: DelayShape::Lognormal,
+                correlation: Share::NONE,
+            },
+            token_gap: Delay {
+                mean: Span(ms(20)),
+                jitter: Span(ms(5)),
+                shape: DelayShape::Lognormal,
+                correlation: Share::NONE,
+            },
             token_jitter: Share::from_fraction(0.4).unwrap(),
             per_1k_prompt_tokens: Span(ms(40)),
             per_concurrent: Span(ms(7)),
@@ -325,7 +335,7 @@ mod tests {
             number: u64, prompt_tokens: u64, in_flight: u64,
         ) {
             let span = |secs: u32| Span(Duration::from_secs(u64::from(secs)));
-            let wild = Delay { mean: span(mean), jitter: span(jitter), shape: DelayShape::Pareto };
+            let wild = Delay { mean: span(mean), jitter: span(jitter), shape: DelayShape::Pareto, correlation: Share::NONE };
             let every = ModelPace {
                 first_token: wild.clone(), token_gap: wild, token_jitter: Share::from_fraction(share).unwrap(),
                 per_1k_prompt_tokens: span(per), per_concurrent: span(per),

@@ -15,6 +15,8 @@ pub const MOST_BYTES: u64 = 256 << 20;
 #[derive(Debug)]
 pub struct Store {
     tables: BTreeMap<String, BTreeMap<String, Table>>,
+    /// Stands in for every table that nobody declared and nobody wrote to.
+    nothing: Table,
     volatile: Volatile,
     strict: bool,
     evicted: u64,
@@ -23,7 +25,13 @@ pub struct Store {
 impl Store {
     /// A database without tables. Generated ids are drawn from the seed.
     pub fn new(seed: Seed) -> Self {
-        Self { tables: BTreeMap::new(), volatile: Volatile::new(seed), strict: false, evicted: 0 }
+        let nothing = Table::undeclared(TableName::new("", ""));
+        Self { tables: BTreeMap::new(), nothing, volatile: Volatile::new(seed), strict: false, evicted: 0 }
+    }
+
+    /// An empty table of which nothing is known.
+    pub fn nothing(&self) -> &Table {
+        &self.nothing
     }
 
     /// Its random numbers and sequences.

@@ -28,8 +28,6 @@ pub struct Context<'s> {
     pub max_rows: Option<usize>,
     /// Whether aggregates may be used (`db-aggregates-enabled`).
     pub aggregates: bool,
-    /// A table without rows, for relations of which nothing is known.
-    pub nothing: &'s Table,
 }
 
 /// One table of a query.
@@ -279,7 +277,7 @@ fn child<'s>(
     let Some(relation) = relation else {
         // Nothing is known of such a relation: null, as for a missing row.
         let node = Node {
-            table: context.nothing,
+            table: context.store.nothing(),
             predicates: Vec::new(),
             order: Vec::new(),
             limit: None,

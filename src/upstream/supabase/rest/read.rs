@@ -133,7 +133,7 @@ impl Telling<'_> {
                 &nothing
             }
         };
-        self.with_context(table, |context| {
+        self.with_context(|context| {
             let node = plan::plan(*context, table, query, true)?;
             let media = Media::negotiate(request.headers)?;
             preferences.check()?;
@@ -160,17 +160,9 @@ impl Telling<'_> {
         })
     }
 
-    fn with_context<T>(&self, table: &Table, act: impl FnOnce(&Context<'_>) -> T) -> T {
-        let nothing;
-        let nothing = if table.definition().strict {
-            // Only tables without a schema have relations of which nothing is known.
-            table
-        } else {
-            nothing = Table::undeclared(TableName::new(self.schema, ""));
-            &nothing
-        };
+    fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
         let Settings { max_rows, aggregates, .. } = *self.settings;
-        act(&Context { store: self.store, viewer: self.viewer, max_rows, aggregates, nothing })
+        act(&Context { store: self.store, viewer: self.viewer, max_rows, aggregates })
     }
 
     /// Tells rows that a write gives back: the body, and how many rows there are in it.
@@ -184,7 +176,7 @@ impl Telling<'_> {
         numbers: &[RowNumber],
         media: Media,
     ) -> Result<Vec<u8>, PgError> {
-        self.with_context(table, |context| {
+        self.with_context(|context| {
             // Writes are not bound by the most rows of an answer.
             let context = Context { max_rows: None, ..*context };
             let node = plan::plan(context, table, query, false)?;
@@ -201,7 +193,7 @@ impl Telling<'_> {
     /// # Errors
     /// As [`read`].
     pub fn check(&self, table: &Table, query: &Query) -> Result<(), PgError> {
-        self.with_context(table, |context| plan::plan(*context, table, query, false).map(|_| ()))
+        self.with_context(|context| plan::plan(*context, table, query, false).map(|_| ()))
     }
 
     /// The rows that the filters of a write choose.
@@ -210,7 +202,7 @@ impl Telling<'_> {
     /// As [`read`].
     pub fn chosen(&self, table: &Table, query: &Query) -> Result<Vec<RowNumber>, PgError> {
         let predicates = plan::predicates(table.definition(), &query.rows.conditions)?;
-        self.with_context(table, |context| context.chosen(table, &predicates))
+        self.with_context(|context| context.chosen(table, &predicates))
     }
 
     /// The rows of a table that a query chooses, in its order.
@@ -218,7 +210,7 @@ impl Telling<'_> {
     /// # Errors
     /// As [`read`].
     pub fn numbers(&self, table: &Table, query: &Query) -> Result<Vec<RowNumber>, PgError> {
-        self.with_context(table, |context| {
+        self.with_context(|context| {
             let context = Context { max_rows: None, ..*context };
             let node = plan::plan(context, table, &Query { select: Vec::new(), ..query.clone() }, true)?;
             Ok(context.page(&node, false)?.numbers)
@@ -230,7 +222,7 @@ impl Telling<'_> {
     /// # Errors
     /// As [`read`].
     pub fn first_column(&self, table: &Table, numbers: &[RowNumber], query: &Query) -> Result<Vec<Value>, PgError> {
-        self.with_context(table, |context| {
+        self.with_context(|context| {
             // What a function does inside is not bound by how PostgREST is set.
             let context = Context { max_rows: None, aggregates: true, ..*context };
             let node = plan::plan(context, table, query, false)?;
@@ -252,7 +244,7 @@ impl Telling<'_> {
         media: Media,
         head: bool,
     ) -> Result<(Vec<u8>, usize, usize), PgError> {
-        self.with_context(table, |context| {
+        self.with_context(|context| {
             let node = plan::plan(*context, table, query, true)?;
             let page = context.page_of(&node, numbers)?;
             let (body, given) = told(context, &node, &page.numbers, media, head)?;
@@ -265,7 +257,7 @@ impl Telling<'_> {
     /// # Errors
     /// As [`read`].
     pub fn nulls(&self, table: &Table, query: &Query) -> Result<Vec<u8>, PgError> {
-        self.with_context(table, |context| {
+        self.with_context(|context| {
             let node = plan::plan(*context, table, query, true)?;
             context.nulls(&node)
         })

@@ -1,25 +1,30 @@
 //! [`Upstream`]: one request from its head to its answer, with the faults that were decided for it.
+//!
+//! `through` does it where a real service answers; `outgoing` is what happens to an answer once it is made.
 
-use super::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
-use super::encoding;
-use super::inbound::{Inbound, InboundError, LOOK_LIMIT, Peeked};
-use super::link::LinkControl;
-use super::notes::{Billed, Notes};
-use super::pages;
-use super::passage::{Passage, Sorted};
-use super::passthrough::{PassThrough, Remote};
-use super::reply::{BodyFault, BodyFaultKind, Busy, Ending, ReplyBody, Severed};
-use super::tasks::Tasks;
+mod outgoing;
+mod through;
+
 use crate::fault::{Engine, FaultQuery};
 use crate::model::event::EventSink;
-use crate::model::fault::{Abort, BodyPoint, FaultAction, FaultDecision};
+use crate::model::fault::{Abort, FaultAction, FaultDecision};
 use crate::units::{Offset, RunClock};
+use crate::upstream::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
+use crate::upstream::encoding;
+use crate::upstream::inbound::{Inbound, InboundError, LOOK_LIMIT, Peeked};
+use crate::upstream::link::LinkControl;
+use crate::upstream::notes::{Billed, Notes};
+use crate::upstream::pages;
+use crate::upstream::passage::{MidStream, Passage, Sorted};
+use crate::upstream::passthrough::PassThrough;
+use crate::upstream::reply::{Busy, Ending, OnEnd, ReplyBody, Severed};
+use crate::upstream::tasks::Tasks;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use outgoing::{Outgoing, declared, padded, truncate};
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -61,6 +66,7 @@ struct Asked {
     control: Arc<LinkControl>,
     busy: Option<Busy>,
     upgrade: Option<OnUpgrade>,
+    http2: bool,
 }
 
 impl Upstream {
@@ -138,6 +144,7 @@ impl Upstream {
             control,
             busy: None,
             upgrade: head.extensions.remove::<OnUpgrade>(),
+            http2: head.version == Version::HTTP_2,
         };
         let body = match &self.remote {
             Some(remote) if !is_ended(&decisions) => {
@@ -149,7 +156,7 @@ impl Upstream {
                 }
                 if !is_ended(&decisions) {
                     asked.busy = Some(Busy::new(&self.in_flight));
-                    return Ok(Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await);
+                    return Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await;
                 }
                 body.into_held()
             }
@@ -162,7 +169,7 @@ impl Upstream {
                 }
                 Err(InboundError::TooLarge) => {
                     let refusal = self.mock.too_large();
-                    return Ok(self.reply(asked, refusal, Vec::new()));
+                    return Ok(self.reply(asked, refusal, Outgoing::default()));
                 }
                 Err(InboundError::Broken) => return Err(Severed::ByClient),
             },
@@ -178,25 +185,27 @@ impl Upstream {
             in_flight: busy.now,
         };
 
-        let Sorted { delay, body: body_faults, terminal } = match clock {
+        let sorted = match clock {
             Some(clock) if !decisions.is_empty() => {
                 let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
-                passage.sort(decisions, |fault| {
+                passage.sort(decisions, &call, |fault| {
                     let event = self.mock.stream_error(fault, &call);
                     if event.is_none() {
                         self.notes
                             .warn_once(&format!("no error `{}` inside a stream is known for {path}", fault.error));
                     }
-                    event
+                    event.map(MidStream::Event)
                 })
             }
             _ => Sorted::default(),
         };
+        let Sorted { delay, terminal, data, content, head: head_faults, body: body_faults, padding, length } = sorted;
         let answer = match terminal {
             // The upstream does its work at once and answers late, as a real one that is slow to answer: a client
             // that gives up meanwhile has still written its row.
             None => match encoding::refused(&call) {
-                None => self.mock.answer(&call),
+                None if data.is_empty() => self.mock.answer(&call),
+                None => self.mock.answer_hit(&call, data),
                 Some(coding) => self.unsupported(coding, &call),
             },
             Some(FaultAction::Abort(abort)) => self.aborted(&abort, &call),
@@ -226,10 +235,19 @@ impl Upstream {
         if let Some(warning) = &answer.warning {
             self.notes.warn_once(warning);
         }
-        let answer = encoding::encoded(answer, &head.headers).await;
+        let mut answer = content.applied(answer, &asked.method);
+        let mut outgoing = Outgoing { faults: body_faults, length };
+        if let Some((bytes, fire)) = padding {
+            outgoing.faults.padding = padded(&asked.method, answer.status, &answer.headers, bytes, fire)
+                .filter(|_| !matches!(&answer.body, AnswerBody::Full(body) if body.is_empty()));
+        }
+        head_faults.apply(&mut answer.headers, !matches!(&answer.body, AnswerBody::Full(body) if body.is_empty()));
+        if outgoing.faults.padding.is_none() {
+            answer = encoding::encoded(answer, &head.headers).await;
+        }
         wait_for(delay + answer.delay).await;
         asked.busy = Some(busy);
-        Ok(self.reply(asked, answer, body_faults))
+        Ok(self.reply(asked, answer, outgoing))
     }
 
     /// What the rules decide that look at bodies. `body` is the whole one, as far as it could be held.
@@ -247,81 +265,6 @@ impl Upstream {
                 Vec::new()
             }
         }
-    }
-
-    /// The answer of the real service, with the faults that leave one.
-    async fn pass_through(
-        self: Arc<Self>,
-        remote: &PassThrough,
-        mut asked: Asked,
-        head: http::request::Parts,
-        body: Peeked,
-        decisions: Vec<FaultDecision>,
-    ) -> Response<ReplyBody> {
-        let path = head.uri.path();
-        let call = Call {
-            number: self.numbers.fetch_add(1, Ordering::Relaxed),
-            method: &head.method,
-            path,
-            query: head.uri.query().unwrap_or(""),
-            headers: &head.headers,
-            body: &[],
-            in_flight: asked.busy.as_ref().map_or(1, |busy| busy.now),
-        };
-        let sorted = match asked.clock {
-            Some(clock) if !decisions.is_empty() => {
-                let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
-                passage.sort(decisions, |fault| self.mock.stream_error(fault, &call))
-            }
-            _ => Sorted::default(),
-        };
-        let answered = remote.forward(&head, body).await;
-        wait_for(sorted.delay).await;
-        let Remote { head: answer, body, upgrade } = match answered {
-            Ok(remote) => remote,
-            Err(why) => {
-                self.notes.warn_once(&format!("{} could not be reached; answered 502: {why}", remote.address()));
-                let body = serde_json::json!({"error": {"type": "firedrill_pass_through",
-                    "message": format!("firedrill could not reach {}: {why}", remote.address())}});
-                let refusal = Answer::json(StatusCode::BAD_GATEWAY, &body).with("x-firedrill", "unreachable");
-                return self.reply(asked, refusal, Vec::new());
-            }
-        };
-        let (parts, ()) = answer.into_parts();
-        let (status, mut headers) = (parts.status, parts.headers);
-        if let (Some(theirs), Some(ours)) = (upgrade, asked.upgrade.take()) {
-            self.answered(asked.clock, status, Billed::default(), Vec::new());
-            self.tasks.spawn(async move {
-                if let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) {
-                    let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
-                    // How it ends is between the two of them.
-                    let _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await;
-                }
-            });
-            return response(status, headers, ReplyBody::plain(Bytes::new(), asked.control, None));
-        }
-        let Asked { method, clock, control, busy, upgrade: _ } = asked;
-        if method == Method::HEAD || body.is_empty() {
-            let mut body = body;
-            body.finish();
-            self.answered(clock, status, Billed::default(), Vec::new());
-            return response(status, headers, ReplyBody::plain(Bytes::new(), control, busy));
-        }
-        if sorted.body.iter().any(|fault| matches!(fault.kind, BodyFaultKind::Truncate | BodyFaultKind::Replace(_))) {
-            // It may end in good order before its declared length.
-            headers.remove(CONTENT_LENGTH);
-        }
-        let address = remote.address().to_owned();
-        let tokens = body.tokens();
-        let on_end = move |ending| match ending {
-            Ending::Whole => self.answered(clock, status, tokens.get().into(), Vec::new()),
-            Ending::Broken => self.notes.unanswered(clock),
-            Ending::Lost => {
-                self.notes.warn_once(&format!("{address} broke an answer off"));
-                self.notes.unanswered(clock);
-            }
-        };
-        response(status, headers, ReplyBody::remote(body, sorted.body, control, busy, Box::new(on_end)))
     }
 
     /// The error that an abort asks for: the provider's own, with what the rule says on top.
@@ -386,8 +329,9 @@ impl Upstream {
     }
 
     /// The response to send, which notes its own end.
-    fn reply(self: Arc<Self>, asked: Asked, answer: Answer, mut faults: Vec<BodyFault>) -> Response<ReplyBody> {
-        let Asked { method, clock, control, busy, upgrade } = asked;
+    fn reply(self: Arc<Self>, asked: Asked, answer: Answer, outgoing: Outgoing) -> Response<ReplyBody> {
+        let Asked { method, clock, control, busy, upgrade, http2 } = asked;
+        let Outgoing { mut faults, length } = outgoing;
         let tokens = Billed::of(&answer);
         let Answer { status, mut headers, body, writes, .. } = answer;
         let head = method == Method::HEAD;
@@ -406,8 +350,8 @@ impl Upstream {
                 ReplyBody::stream(pieces, faults, control, busy, on_end)
             }
             AnswerBody::Full(mut bytes) => {
-                if !head && !faults.is_empty() {
-                    truncate(&mut bytes, &mut faults);
+                if !head && !faults.points.is_empty() {
+                    truncate(&mut bytes, &mut faults.points);
                 }
                 if head {
                     // As long as the body that GET would get (RFC 9110 §9.3.2); HTTP/2 would send the body, too.
@@ -416,11 +360,12 @@ impl Upstream {
                     }
                     self.answered(clock, status, tokens, writes);
                     ReplyBody::plain(Bytes::new(), control, busy)
-                } else if faults.is_empty() || bytes.is_empty() {
+                } else if bytes.is_empty() || (faults.is_empty() && length.is_none()) {
                     self.answered(clock, status, tokens, writes);
                     ReplyBody::plain(bytes, control, busy)
                 } else {
-                    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+                    let declared = declared(&mut bytes, &mut faults, length, http2);
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from(declared));
                     let on_end = self.noting(clock, status, tokens, writes);
                     ReplyBody::whole(bytes, faults, control, busy, on_end)
                 }
@@ -436,7 +381,7 @@ impl Upstream {
         status: StatusCode,
         tokens: Billed,
         writes: Vec<Write>,
-    ) -> super::reply::OnEnd {
+    ) -> OnEnd {
         Box::new(move |ending| match ending {
             Ending::Whole => self.answered(clock, status, tokens, writes),
             Ending::Broken | Ending::Lost => self.notes.unanswered(clock),
@@ -454,25 +399,6 @@ impl Upstream {
                 takeover(upgraded).await;
             }
         });
-    }
-}
-
-/// Carries out on a body that is there what shall end it early, so that its declared length is that of what is sent;
-/// and drops the faults that only streams can have.
-fn truncate(bytes: &mut Bytes, faults: &mut Vec<BodyFault>) {
-    let (ending, rest): (Vec<_>, Vec<_>) =
-        std::mem::take(faults).into_iter().partition(|fault| matches!(fault.kind, BodyFaultKind::Truncate));
-    *faults = rest.into_iter().filter(|fault| !matches!(fault.kind, BodyFaultKind::Replace(_))).collect();
-    for fault in ending {
-        let end = match fault.after {
-            BodyPoint::Bytes(bytes) => bytes.get(),
-            BodyPoint::Events(0) | BodyPoint::LastEvent => 0,
-            BodyPoint::Events(_) => continue,
-        };
-        if end < bytes.len() as u64 {
-            bytes.truncate(usize::try_from(end).unwrap_or(usize::MAX));
-            (fault.on_fire)();
-        }
     }
 }
 
