@@ -88,7 +88,9 @@ fn place(upstreams: &mut [UpstreamPlan], args: &MockArgs) -> Result<(), String> 
         let port = match upstream.kind {
             UpstreamKind::Openai(_) => OPENAI_PORT,
             UpstreamKind::Supabase(_) => SUPABASE_PORT,
-            UpstreamKind::Stub { .. } => (SUPABASE_PORT..).find(|port| !taken.contains(port)).unwrap_or_default(),
+            UpstreamKind::Stub { .. } | UpstreamKind::Tcp(_) => {
+                (SUPABASE_PORT..).find(|port| !taken.contains(port)).unwrap_or_default()
+            }
         };
         taken.push(port);
         upstream.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));

@@ -4,6 +4,7 @@
 use super::delay_file::DelayFile;
 use super::openai_file::{LimitsFile, PaceFile};
 use super::supabase_file::{AuthFile, BucketFile, EdgeFunctionFile};
+use super::tcp_file::TcpFile;
 use super::value::{Node, OneOrMany, Quantity, Table};
 use crate::model::source::ReplayElse;
 use serde::Deserialize;
@@ -78,6 +79,9 @@ pub(super) struct UpstreamsFile {
     pub(super) supabase: Option<Spanned<SupabaseFile>>,
     #[serde(default)]
     pub(super) stub: Table<Spanned<StubFile>>,
+    /// Real servers behind a TCP proxy.
+    #[serde(default)]
+    pub(super) tcp: Table<Spanned<TcpFile>>,
 }
 
 /// The keys that every upstream has for where its answers come from.

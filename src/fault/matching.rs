@@ -47,6 +47,7 @@ pub(super) fn head_matches(rule: &FaultRule, query: &FaultQuery<'_>) -> bool {
         course: _,
     } = &rule.when;
     rule.upstream == query.upstream
+        && !rule.inject.is_on_connections()
         && method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(query.method))
         && path.as_deref().is_none_or(|pattern| fits(pattern, query.path))
         && service.as_deref().is_none_or(|service| query.service == Some(service))

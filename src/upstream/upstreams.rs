@@ -3,19 +3,21 @@
 use super::accept::accept;
 use super::answer::Mock;
 use super::environment;
+use super::front::{Front, FrontPlan, is_carried_out_here};
 use super::inbound::Inbound;
 use super::notes::Notes;
 use super::openai::{self, OpenAi};
 use super::passthrough::PassThrough;
 use super::recording::{Recorder, Replay};
+use super::secured::Secured;
 use super::serve::{Shared, Upstream};
 use super::stub::Stub;
 use super::supabase::{self, SeedError, Supabase};
 use super::tasks::Tasks;
 use super::tls::{Authority, TlsError};
-use crate::fault::Engine;
+use crate::fault::{ConnectionRules, Engine};
 use crate::model::event::{EventSink, RunEvent};
-use crate::model::fault::{DataFault, Injection};
+use crate::model::fault::{DataFault, FaultRule, Injection};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, RunClock, Seed};
@@ -79,7 +81,7 @@ pub fn known_errors(kind: &UpstreamKind) -> &'static [&'static str] {
     match kind {
         UpstreamKind::Openai(_) => openai::ERROR_NAMES,
         UpstreamKind::Supabase(_) => supabase::ERROR_NAMES,
-        UpstreamKind::Stub { .. } => &[],
+        UpstreamKind::Stub { .. } | UpstreamKind::Tcp(_) => &[],
     }
 }
 
@@ -88,7 +90,11 @@ struct Listening {
     address: SocketAddr,
     url: String,
     variables: BTreeMap<String, String>,
-    upstream: Arc<Upstream>,
+    notes: Arc<Notes>,
+    /// What answers, unless that is a server of its own.
+    upstream: Option<Arc<Upstream>>,
+    /// What stands before it, if something does.
+    front: Option<Front>,
 }
 
 /// What the app talks to, listening. Dropping it ends everything as [`Upstreams::shutdown`] does, without waiting.
@@ -108,6 +114,16 @@ impl std::fmt::Debug for Upstreams {
     }
 }
 
+/// An upstream whose address is bound.
+struct Bound<'a> {
+    plan: &'a UpstreamPlan,
+    address: SocketAddr,
+    notes: Arc<Notes>,
+    /// Where requests come in, unless that is at a server of its own.
+    listener: Option<TcpListener>,
+    front: Option<Front>,
+}
+
 impl Upstreams {
     /// Binds every upstream's address and serves it. Until [`Upstreams::begin`] nothing is counted or hit.
     ///
@@ -119,30 +135,6 @@ impl Upstreams {
         seed: Seed,
         events: EventSink,
     ) -> Result<Self, UpstreamError> {
-        let mut bound = Vec::with_capacity(plans.len());
-        for plan in plans {
-            let wanted = plan.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-            let fail = |source| UpstreamError::Bind { upstream: plan.name.clone(), address: wanted, source };
-            let listener = TcpListener::bind(wanted).await.map_err(fail)?;
-            let address = listener.local_addr().map_err(fail)?;
-            bound.push((plan, listener, address));
-        }
-
-        let mut authority = None;
-        let mut acceptors = Vec::with_capacity(bound.len());
-        for (plan, _, address) in &bound {
-            let fail = |error: TlsError| UpstreamError::Tls { upstream: plan.name.clone(), reason: error.to_string() };
-            acceptors.push(if plan.tls {
-                let authority = match &mut authority {
-                    Some(authority) => authority,
-                    none => none.insert(Authority::new().map_err(fail)?),
-                };
-                Some(authority.acceptor(address.ip()).map_err(fail)?)
-            } else {
-                None
-            });
-        }
-
         let tasks = Tasks::new();
         let marks = Marks { engine: Arc::clone(&engine), events: events.clone() };
         let shared = Shared {
@@ -153,41 +145,48 @@ impl Upstreams {
             tasks: tasks.clone(),
         };
         let clock = Arc::clone(&shared.clock);
-        let mut listening = Vec::with_capacity(bound.len());
-        for (index, ((plan, listener, address), tls)) in bound.into_iter().zip(acceptors).enumerate() {
+        let mut bound = Vec::with_capacity(plans.len());
+        for (index, plan) in plans.iter().enumerate() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            let mut warnings = Vec::new();
-            let mock: Box<dyn Mock> = match &plan.kind {
-                UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
-                UpstreamKind::Supabase(supabase) => {
-                    let fail = |problem: SeedError| UpstreamError::Seed {
-                        upstream: plan.name.clone(),
-                        problem: problem.to_string(),
-                    };
-                    let (mock, doubts) =
-                        Supabase::new(supabase, seed, &environment::url(plan, address)).map_err(fail)?;
-                    warnings = doubts;
-                    Box::new(mock)
-                }
-                UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
-            };
             let notes = Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&shared.clock));
-            let notes = Arc::new(notes);
-            let (mock, remote) = source(plan, mock, &notes, &tasks).await?;
-            for rule in shared.engine.rules().iter().filter(|rule| rule.upstream == plan.name) {
-                if let Injection::Data(DataFault::StaleRead(stale)) = &rule.inject {
-                    mock.remember(stale.age.get());
+            bound.push(bind(plan, Arc::new(notes), shared.engine.rules(), seed).await?);
+        }
+
+        let mut authority = None;
+        let mut secured = Vec::with_capacity(bound.len());
+        for Bound { plan, address, notes, .. } in &bound {
+            let fail = |error: TlsError| UpstreamError::Tls { upstream: plan.name.clone(), reason: error.to_string() };
+            secured.push(if plan.tls {
+                let authority = match &mut authority {
+                    Some(authority) => authority,
+                    none => none.insert(Authority::new().map_err(fail)?),
+                };
+                let secured =
+                    Secured::new(authority, address.ip(), shared.engine.rules(), seed, notes).map_err(fail)?;
+                Some(Arc::new(secured))
+            } else {
+                None
+            });
+        }
+
+        let mut listening = Vec::with_capacity(bound.len());
+        for (Bound { plan, address, notes, listener, front }, tls) in bound.into_iter().zip(secured) {
+            let upstream = match listener {
+                Some(listener) => {
+                    let upstream = serving(plan, address, &notes, seed, &shared).await?;
+                    tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));
+                    Some(upstream)
                 }
-            }
-            let upstream = Arc::new(Upstream::new(notes, mock, remote, shared.clone()));
-            warnings.iter().for_each(|warning| upstream.notes().warn_once(warning));
-            tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));
+                None => None,
+            };
             listening.push(Listening {
                 name: plan.name.clone(),
                 address,
                 url: environment::url(plan, address),
                 variables: environment::variables(plan, address, seed),
+                notes,
                 upstream,
+                front,
             });
         }
         let ca = authority.as_ref().map(Authority::pem);
@@ -197,8 +196,11 @@ impl Upstreams {
     /// From now on requests are counted and faults hit, on the run's clock. Only the first call has an effect.
     pub fn begin(&self, clock: RunClock) {
         if self.clock.set(clock).is_ok() {
-            let upstreams: Vec<_> = self.listening.iter().map(|l| Arc::clone(&l.upstream)).collect();
-            self.tasks.spawn(roll_every_second(upstreams, self.marks.clone(), clock));
+            let notes: Vec<_> = self.listening.iter().map(|l| Arc::clone(&l.notes)).collect();
+            self.tasks.spawn(roll_every_second(notes, self.marks.clone(), clock));
+            for front in self.listening.iter().filter_map(|l| l.front.as_ref()) {
+                self.tasks.spawn(front.keep(clock));
+            }
         }
     }
 
@@ -230,13 +232,16 @@ impl Upstreams {
     /// Ends every connection at once, also hung ones, gives the addresses back, and sends the last counts.
     pub async fn shutdown(self) {
         self.tasks.stop.cancel();
-        for listening in &self.listening {
-            listening.upstream.finish_recording();
+        for upstream in self.listening.iter().filter_map(|listening| listening.upstream.as_ref()) {
+            upstream.finish_recording();
+        }
+        for front in self.listening.iter().filter_map(|listening| listening.front.as_ref()) {
+            front.proxy().shutdown().await;
         }
         self.tasks.tracker.close();
         self.tasks.tracker.wait().await;
         for listening in &self.listening {
-            listening.upstream.notes().tally().flush();
+            listening.notes.tally().flush();
         }
         if let Some(clock) = self.clock.get() {
             self.marks.emit(clock.now());
@@ -246,6 +251,67 @@ impl Upstreams {
     fn find(&self, name: &str) -> Option<&Listening> {
         self.listening.iter().find(|listening| listening.name == name)
     }
+}
+
+/// Binds an upstream's address, and puts a proxy before it where it needs one.
+async fn bind<'a>(
+    plan: &'a UpstreamPlan,
+    notes: Arc<Notes>,
+    rules: &[FaultRule],
+    seed: Seed,
+) -> Result<Bound<'a>, UpstreamError> {
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let wanted = plan.listen.unwrap_or(loopback);
+    let fail = |source| UpstreamError::Bind { upstream: plan.name.clone(), address: wanted, source };
+    let (listener, to, counts) = match &plan.kind {
+        UpstreamKind::Tcp(tcp) => (None, tcp.to.clone(), true),
+        _ if ConnectionRules::of(rules, &plan.name, seed, is_carried_out_here).is_empty() => {
+            let listener = TcpListener::bind(wanted).await.map_err(fail)?;
+            let address = listener.local_addr().map_err(fail)?;
+            return Ok(Bound { plan, address, notes, listener: Some(listener), front: None });
+        }
+        _ => {
+            let listener = TcpListener::bind(loopback).await.map_err(fail)?;
+            let to = listener.local_addr().map_err(fail)?.to_string();
+            (Some(listener), to, false)
+        }
+    };
+    let front = FrontPlan { name: plan.name.clone(), listen: wanted, to, counts };
+    let front = Front::start(front, rules, seed, Arc::clone(&notes), None).await.map_err(|error| fail(error.source))?;
+    Ok(Bound { plan, address: front.address(), notes, listener, front: Some(front) })
+}
+
+/// What answers for an upstream that is not a server of its own.
+async fn serving(
+    plan: &UpstreamPlan,
+    address: SocketAddr,
+    notes: &Arc<Notes>,
+    seed: Seed,
+    shared: &Shared,
+) -> Result<Arc<Upstream>, UpstreamError> {
+    let mut warnings = Vec::new();
+    let mock: Box<dyn Mock> = match &plan.kind {
+        UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
+        UpstreamKind::Supabase(supabase) => {
+            let fail =
+                |problem: SeedError| UpstreamError::Seed { upstream: plan.name.clone(), problem: problem.to_string() };
+            let (mock, doubts) = Supabase::new(supabase, seed, &environment::url(plan, address)).map_err(fail)?;
+            warnings = doubts;
+            Box::new(mock)
+        }
+        UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
+        // It answers for itself.
+        UpstreamKind::Tcp(_) => Box::new(Stub::new(&plan.name, 502)),
+    };
+    let (mock, remote) = source(plan, mock, notes, &shared.tasks).await?;
+    for rule in shared.engine.rules().iter().filter(|rule| rule.upstream == plan.name) {
+        if let Injection::Data(DataFault::StaleRead(stale)) = &rule.inject {
+            mock.remember(stale.age.get());
+        }
+    }
+    let upstream = Arc::new(Upstream::new(Arc::clone(notes), mock, remote, shared.clone()));
+    warnings.iter().for_each(|warning| notes.warn_once(warning));
+    Ok(upstream)
 }
 
 /// What answers as planned: the mock alone, a recording with the mock behind it, or the real service.
@@ -295,12 +361,12 @@ impl Marks {
 }
 
 /// Sends each second's counts soon after it is over, also when nothing else comes.
-async fn roll_every_second(upstreams: Vec<Arc<Upstream>>, marks: Marks, clock: RunClock) {
+async fn roll_every_second(notes: Vec<Arc<Notes>>, marks: Marks, clock: RunClock) {
     loop {
         tokio::time::sleep_until(clock.instant(Offset::from_secs(clock.now().second() + 1))).await;
         marks.emit(clock.now());
-        for upstream in &upstreams {
-            upstream.notes().tally().roll(&clock);
+        for notes in &notes {
+            notes.tally().roll(&clock);
         }
     }
 }

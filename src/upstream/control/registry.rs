@@ -330,7 +330,7 @@ impl Registry {
         self.check(entry.listen)?;
         let plan = TcpProxyPlan { name: name.to_owned(), listen: entry.listen, to: entry.upstream.clone() };
         let hits = Arc::clone(&self.hits);
-        let on_hit = Arc::new(move |hit| hits.note(hit));
+        let on_hit = move |hit| hits.note(hit);
         let toxics = entry.toxics.iter().map(|leased| Arc::clone(&leased.toxic)).collect();
         let running = TcpProxy::start(plan, toxics, self.seed, on_hit)
             .await
