@@ -5,12 +5,12 @@
 use firedrill::fault::{Engine, FaultQuery, decision, decision_at, edges};
 use firedrill::model::event::{EventSink, RunEvent};
 use firedrill::model::fault::{
-    Abort, AskedFor, BodyTest, Course, Delay, DelayShape, DutyCycle, FaultAction, FaultDecision, FaultMatch, FaultRule,
-    FaultWindow, First, Injection, Key, Ramped, Tries,
+    Abort, AskedFor, BodyTest, Course, Delay, DelayShape, Drip, DutyCycle, FaultAction, FaultDecision, FaultMatch,
+    FaultRule, FaultWindow, First, Injection, Key, Ramped, Tries,
 };
 use firedrill::model::source::SourcePlan;
 use firedrill::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
-use firedrill::units::{Offset, RunClock, Seed, Share, Span};
+use firedrill::units::{ByteSize, Offset, RunClock, Seed, Share, Span};
 use firedrill::upstream::Upstreams;
 use http::{HeaderMap, HeaderName};
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ fn at(ms: u64) -> Offset {
 }
 
 fn lognormal(mean: u64) -> Injection {
-    Injection::Latency(Delay { mean: millis(mean), jitter: millis(mean), shape: DelayShape::Lognormal })
+    Injection::Latency(Delay { mean: millis(mean), jitter: millis(mean), shape: DelayShape::Lognormal, ..Delay::NONE })
 }
 
 /// A request as a test writes it: method, path with query, headers, body.
@@ -655,6 +655,10 @@ fn asked_for(what: AskedFor) -> FaultRule {
     match what {
         AskedFor::Delay => rule("delay", when, Injection::Latency(Delay::NONE)),
         AskedFor::Abort => rule("abort", when, Injection::Abort(Abort::default())),
+        AskedFor::Throughput => {
+            let drip = Drip { bytes: ByteSize(1 << 10), every: Span::from_secs(1) };
+            rule("throughput", when, Injection::Drip(drip))
+        }
     }
 }
 
