@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands; helpers are tests too")]
 
 use firedrill::config::{Overrides, Request, ScenarioRef, builtin_fault_profiles, load};
-use firedrill::fault::{Engine, FaultQuery};
+use firedrill::fault::{ConnectionRules, Engine, FaultQuery};
 use firedrill::model::event::{EventSink, RunEvent};
 use firedrill::model::fault::{Course, FaultRule, FaultWindow};
 use firedrill::model::plan::Plan;
@@ -14,6 +14,7 @@ use firedrill::upstream::{Upstreams, check_template, known_errors};
 use http::HeaderMap;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -89,6 +90,10 @@ fn every_fault_of_every_profile_strikes_in_its_time() {
                 }
                 decisions.iter().for_each(|decision| hits[decision.rule].push(at));
             }
+            for upstream in ["openai", "supabase", "sahha"] {
+                let rules = ConnectionRules::of(&plan.faults, upstream, plan.seed, |_| true);
+                rules.touching(at, tick + 1).for_each(|(rule, ..)| hits[rule].push(at));
+            }
         }
         for (rule, hits) in plan.faults.iter().zip(&hits) {
             let FaultWindow { from, until } = rule.window;
@@ -161,25 +166,12 @@ async fn struck(plan: &Plan, rule: FaultRule) -> bool {
     let upstreams = Upstreams::start(&plans, engine, plan.seed, sink).await.unwrap();
     upstreams.begin(RunClock::start());
     let address = upstreams.address(&upstream).unwrap();
-    let caller = tokio::spawn(async move {
-        let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
-        for (_, method, target, body) in calls().into_iter().filter(|(name, ..)| *name == upstream).cycle().take(30) {
-            let mut request = client
-                .request(method.parse().unwrap(), format!("http://{address}{target}"))
-                .header("apikey", "k")
-                .timeout(Duration::from_millis(400));
-            if upstream == "openai" {
-                request = request.bearer_auth("sk-test");
-            }
-            if let Some(body) = body {
-                request = request.json(&body);
-            }
-            // Whatever comes of it: that is what the fault is about.
-            if let Ok(answer) = request.send().await {
-                let _ = answer.bytes().await;
-            }
-        }
-    });
+    // More at a time than a fault lets through that counts connections.
+    let mut callers = JoinSet::new();
+    for _ in 0..8 {
+        callers.spawn(call(upstream.clone(), address));
+    }
+    let caller = tokio::spawn(callers.join_all());
     let mut caller = caller;
     let fired = async {
         loop {
@@ -194,4 +186,24 @@ async fn struck(plan: &Plan, rule: FaultRule) -> bool {
     caller.abort();
     upstreams.shutdown().await;
     fired
+}
+
+/// Asks an upstream for all that it is asked, over and over, whatever comes of it: that is what the fault is about.
+async fn call(upstream: String, address: SocketAddr) {
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    for (_, method, target, body) in calls().into_iter().filter(|(name, ..)| *name == upstream).cycle().take(12) {
+        let mut request = client
+            .request(method.parse().unwrap(), format!("http://{address}{target}"))
+            .header("apikey", "k")
+            .timeout(Duration::from_millis(400));
+        if upstream == "openai" {
+            request = request.bearer_auth("sk-test");
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        if let Ok(answer) = request.send().await {
+            let _ = answer.bytes().await;
+        }
+    }
 }

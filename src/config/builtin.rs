@@ -10,11 +10,12 @@ pub(super) const SCENARIOS: [BuiltIn; 3] = [
     ("weekly-load", include_str!("../../scenarios/weekly-load.toml")),
 ];
 
-pub(super) const FAULT_PROFILES: [BuiltIn; 23] = [
+pub(super) const FAULT_PROFILES: [BuiltIn; 28] = [
     ("complete-breakdown", include_str!("../../fault-profiles/complete-breakdown.toml")),
     ("health-data-outage", include_str!("../../fault-profiles/health-data-outage.toml")),
     ("huge-answers", include_str!("../../fault-profiles/huge-answers.toml")),
     ("network-flaky", include_str!("../../fault-profiles/network-flaky.toml")),
+    ("network-thin", include_str!("../../fault-profiles/network-thin.toml")),
     ("openai-bad-key", include_str!("../../fault-profiles/openai-bad-key.toml")),
     ("openai-brownout", include_str!("../../fault-profiles/openai-brownout.toml")),
     ("openai-first-try", include_str!("../../fault-profiles/openai-first-try.toml")),
@@ -31,7 +32,11 @@ pub(super) const FAULT_PROFILES: [BuiltIn; 23] = [
     ("supabase-flapping", include_str!("../../fault-profiles/supabase-flapping.toml")),
     ("supabase-lost-writes", include_str!("../../fault-profiles/supabase-lost-writes.toml")),
     ("supabase-outage", include_str!("../../fault-profiles/supabase-outage.toml")),
+    ("supabase-partition", include_str!("../../fault-profiles/supabase-partition.toml")),
+    ("supabase-partition-answers", include_str!("../../fault-profiles/supabase-partition-answers.toml")),
+    ("supabase-partition-requests", include_str!("../../fault-profiles/supabase-partition-requests.toml")),
     ("supabase-pool-exhausted", include_str!("../../fault-profiles/supabase-pool-exhausted.toml")),
+    ("supabase-refused", include_str!("../../fault-profiles/supabase-refused.toml")),
     ("supabase-slow", include_str!("../../fault-profiles/supabase-slow.toml")),
     ("supabase-statement-timeouts", include_str!("../../fault-profiles/supabase-statement-timeouts.toml")),
 ];
