@@ -18,6 +18,7 @@ use crate::model::event::{EventSink, RunEvent};
 use crate::model::fault::{DataFault, Injection};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
+use crate::record::StepsUnderWay;
 use crate::units::{Offset, RunClock, Seed};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -202,6 +203,13 @@ impl Upstreams {
         }
     }
 
+    /// From now on calls are traced to the steps of users that trigger them. Only the first call has an effect.
+    pub fn trace(&self, steps: &Arc<StepsUnderWay>) {
+        for listening in &self.listening {
+            listening.upstream.notes().watch().trace(Arc::clone(steps));
+        }
+    }
+
     /// Where an upstream listens.
     #[must_use]
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
@@ -229,6 +237,9 @@ impl Upstreams {
 
     /// Ends every connection at once, also hung ones, gives the addresses back, and sends the last counts.
     pub async fn shutdown(self) {
+        for listening in &self.listening {
+            listening.upstream.notes().watch().close();
+        }
         self.tasks.stop.cancel();
         for listening in &self.listening {
             listening.upstream.finish_recording();
@@ -236,7 +247,9 @@ impl Upstreams {
         self.tasks.tracker.close();
         self.tasks.tracker.wait().await;
         for listening in &self.listening {
-            listening.upstream.notes().tally().flush();
+            let notes = listening.upstream.notes();
+            notes.tally().flush();
+            notes.clock().into_iter().for_each(|clock| notes.watch().flush(clock.now()));
         }
         if let Some(clock) = self.clock.get() {
             self.marks.emit(clock.now());
@@ -301,6 +314,7 @@ async fn roll_every_second(upstreams: Vec<Arc<Upstream>>, marks: Marks, clock: R
         marks.emit(clock.now());
         for upstream in &upstreams {
             upstream.notes().tally().roll(&clock);
+            upstream.notes().watch().settle(&clock);
         }
     }
 }
