@@ -10,6 +10,7 @@ pub mod pressure;
 pub mod probe;
 pub mod record;
 pub mod report;
+pub mod resilience;
 pub mod run;
 pub mod stats;
 pub mod target;

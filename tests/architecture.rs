@@ -15,8 +15,9 @@ const FOUNDATION: [&str; 3] = ["units", "stats", "model"];
 /// What the foundation itself may name.
 const FOUNDATION_EDGES: [(&str, &str); 2] = [("model", "units"), ("stats", "units")];
 /// A stage names only the foundation, with these exceptions.
-const EXCEPTIONS: [(&str, &str, &str); 2] = [
+const EXCEPTIONS: [(&str, &str, &str); 3] = [
     ("load", "record", "samples go straight into the recorder's shards: a channel between them would cost a copy each"),
+    ("upstream", "record", "which steps are under way is kept where they are recorded, and asked where calls come in"),
     ("upstream", "fault", "the mocks ask the engine about every request they serve"),
 ];
 /// Those who know several stages.

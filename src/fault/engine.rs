@@ -2,7 +2,8 @@
 
 use super::counting::{Counting, KEYS};
 use super::decide::is_terminal;
-use super::matching::{FaultQuery, head_matches, key_of, rest_matches};
+use super::matching::{head_matches, key_of, rest_matches};
+use super::query::FaultQuery;
 use crate::model::fault::{FaultDecision, FaultRule};
 use crate::units::{Offset, Seed};
 use serde_json::Value;

@@ -1,31 +1,13 @@
 //! Which requests a rule may hit: [`FaultQuery`] is what is known of one.
 
 use super::asked::asked as fault_asked;
+use super::query::FaultQuery;
 use super::users::users_of;
 use crate::model::fault::{BodyTest, FaultMatch, FaultRule, Key, Tries};
 use http::HeaderMap;
 use serde_json::Value;
 use std::borrow::Cow;
 use url::form_urlencoded;
-
-/// What a decision may look at, the body aside.
-#[derive(Clone, Copy, Debug)]
-pub struct FaultQuery<'a> {
-    /// The upstream's name.
-    pub upstream: &'a str,
-    /// The request's method.
-    pub method: &'a str,
-    /// The request's path, without its query.
-    pub path: &'a str,
-    /// The request's query, as sent; empty if there is none.
-    pub query: &'a str,
-    /// The provider's service that the path belongs to.
-    pub service: Option<&'a str>,
-    /// The request's headers.
-    pub headers: &'a HeaderMap,
-    /// The number of the connection that it came on.
-    pub connection: u64,
-}
 
 /// Whether `query` is by its head a request that `rule` may hit (its window aside).
 pub(super) fn head_matches(rule: &FaultRule, query: &FaultQuery<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! [`users_of`]: whom a request is about.
 
-use super::matching::FaultQuery;
+use super::query::FaultQuery;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;

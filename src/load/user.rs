@@ -7,10 +7,10 @@ use super::program::{CompiledStep, Program, Unbuildable};
 use super::values::Values;
 use crate::model::sample::{Class, Outcome, Sample};
 use crate::model::timeline::Exemplar;
-use crate::record::{JourneyEnd, Recorder, Shard};
+use crate::record::{JourneyEnd, Recorder, Shard, StepId};
 use crate::units::{Offset, RunClock};
 use bytes::Bytes;
-use http::{Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use serde_json::Value;
 use std::fmt;
@@ -32,6 +32,11 @@ const PAUSE_AT_CLOSED_DOOR: Duration = Duration::from_millis(100);
 /// its intended start is its start), instead of up to a tick after it: response times show how late we really
 /// were, not how coarse the timer is.
 const TIMER_TICK: Duration = Duration::from_millis(1);
+
+/// The header by which traces go on (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The header that many frameworks and proxies hand on instead.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What all virtual users of a run share.
 #[derive(Debug)]
@@ -81,6 +86,8 @@ pub(super) struct VirtualUser {
     client: Client,
     shard: Shard,
     arrived: Arrived,
+    /// The ids by which the app knows the user of the present journey.
+    ids: Arc<[String]>,
     iteration: u64,
     /// When the next step should begin.
     intended: Offset,
@@ -118,6 +125,7 @@ impl VirtualUser {
             client: Client::new(Arc::clone(&walk.dialer), walk.clock),
             shard: walk.recorder.shard(number as usize),
             arrived: Arrived::default(),
+            ids: Arc::default(),
             iteration: 0,
             intended: start_of(number, walk.users, walk.ramp),
             started: false,
@@ -156,6 +164,7 @@ impl VirtualUser {
         let Some(journey) = walk.program.journeys.get(index) else { return JourneyEnd::Unfinished };
         let n = walk.rows.fetch_add(1, Ordering::Relaxed) + 1;
         let mut values = walk.program.values(journey, n, self.number + 1);
+        self.ids = values.rows.as_slice().into();
         let user = if walk.program.has_feeders() { u32::try_from(n).unwrap_or(u32::MAX) } else { self.number + 1 };
         let walker = Walker { journey: u16::try_from(index).unwrap_or(u16::MAX), user };
         walk.tally.journeys.fetch_add(1, Ordering::Relaxed);
@@ -206,12 +215,17 @@ impl VirtualUser {
         // If we are late by our own doing, response times show it.
         let intended = self.intended.min(sent);
         let (target, judgement) = match step.request(values) {
-            Ok(request) => {
+            Ok(mut request) => {
+                // Over when the step is, however that comes about.
+                let under_way = self.walk.recorder.steps().begin(walker.user, step.endpoint, &self.ids);
+                trace(request.headers_mut(), under_way.id());
                 self.shard.started();
                 self.walk.tally.steps.fetch_add(1, Ordering::Relaxed);
                 // Cheap to keep; put into words only if it becomes evidence.
                 let target = Target::Sent(request.method().clone(), request.uri().clone());
-                (target, self.exchange(step, request, sent, values).await)
+                let judgement = self.exchange(step, request, sent, values).await;
+                drop(under_way);
+                (target, judgement)
             }
             Err(Unbuildable { request, why }) => {
                 (Target::NotSent(request), Judgement { outcome: Outcome::Unbuildable, why })
@@ -302,6 +316,21 @@ impl Drop for VirtualUser {
         if self.started {
             self.walk.recorder.users_changed(-1);
         }
+    }
+}
+
+/// Marks a request as this step's, unless the scenario has marks of its own: an app that forwards either header lets
+/// its calls be traced to the step (W3C Trace Context).
+fn trace(headers: &mut HeaderMap, step: StepId) {
+    if !headers.contains_key(TRACEPARENT)
+        && let Ok(value) = HeaderValue::try_from(step.traceparent())
+    {
+        headers.insert(TRACEPARENT, value);
+    }
+    if !headers.contains_key(REQUEST_ID)
+        && let Ok(value) = HeaderValue::try_from(step.to_string())
+    {
+        headers.insert(REQUEST_ID, value);
     }
 }
 

@@ -130,6 +130,9 @@ pub struct CallSettled {
     pub tries: u32,
     /// What became of it.
     pub outcome: CallOutcome,
+    /// After how many tries it had been told to be given up, wrongly: its client took longer than any that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<u32>,
     /// How many of its tries inserted rows.
     #[serde(default)]
     pub inserting_tries: u32,
@@ -150,4 +153,93 @@ pub enum CallOutcome {
     GaveUp,
     /// The run ended before that could be told.
     Unknown,
+}
+
+/// What befell the calls to one upstream over a run: sums, and the first of what was measured. Its size does not grow
+/// with the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamCalls {
+    /// The upstream's index in the plan.
+    pub upstream: u16,
+    /// Calls that failed, were hit or were retries.
+    pub noted: u64,
+    /// Of those, traced to a step: how many by which means.
+    pub traced: Vec<(TracedBy, u64)>,
+    /// Retries, by how they are known.
+    pub retries: Vec<(RetrySign, u64)>,
+    /// Pauses before retries where the answer before had not asked for one.
+    pub gaps: Vec<RetryGaps>,
+    /// What became of answers that asked for a pause.
+    pub waits: RetryWaits,
+    /// The longest of the noted calls.
+    pub longest: Span,
+    /// At what age calls were when their clients left.
+    pub hang_ups: Ages,
+    /// What became of logical calls that had failed at first: outcome, tries, how many.
+    pub settled: Vec<(CallOutcome, u32, u64)>,
+    /// Rows that were inserted again by a retry.
+    pub duplicates: Duplicates,
+}
+
+/// Pauses before the n-th retry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RetryGaps {
+    /// Who retries.
+    pub layer: Layer,
+    /// Which retry, from 1.
+    pub number: u32,
+    /// The pauses.
+    pub gaps: Ages,
+}
+
+/// Times, of which the first are kept one by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ages {
+    /// How many there were.
+    pub count: u64,
+    /// The first [`Ages::KEPT`] of them, microseconds, in the order in which they came.
+    pub micros: Vec<u64>,
+    /// The first moment.
+    pub first: Option<Offset>,
+    /// The last moment.
+    pub last: Option<Offset>,
+}
+
+impl Ages {
+    /// How many times are kept one by one.
+    pub const KEPT: usize = 400;
+
+    /// One more, at a moment of the run.
+    pub fn add(&mut self, age: Span, at: Offset) {
+        self.count += 1;
+        if self.micros.len() < Self::KEPT {
+            self.micros.push(u64::try_from(age.get().as_micros()).unwrap_or(u64::MAX));
+        }
+        self.first.get_or_insert(at);
+        self.last = Some(at);
+    }
+}
+
+/// What became of answers that asked their client to wait (`retry-after`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryWaits {
+    /// Such answers.
+    pub asked: u64,
+    /// Retries that came not before the time.
+    pub obeyed: u64,
+    /// Retries that came too early.
+    pub early: u64,
+    /// The first that came too early: when, after how long, and how long it should have been.
+    pub first_early: Option<(Offset, Span, Span)>,
+}
+
+/// Rows that were inserted again by a retry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duplicates {
+    /// Logical calls of which several tries inserted rows.
+    pub calls: u64,
+    /// Rows too many.
+    pub rows: u64,
+    /// The first of those calls: when its last try ended, its method and path, and its tries.
+    pub first: Vec<(Offset, String, u32)>,
 }

@@ -1,5 +1,6 @@
 //! [`RunEvent`]: what happens, as it happens. The journal, the timeline and the live view are all made of these.
 
+use super::calls::{CallNote, CallSettled, Trigger};
 use super::fault::FaultAction;
 use super::interval::{Interval, JourneyInterval, UserSlice};
 use super::playbook::Playbook;
@@ -43,6 +44,13 @@ pub enum RunEvent {
         rule: usize,
         /// The request's number among those that matched the rule.
         n: u64,
+        /// The request's number at its upstream, by which a later [`RunEvent::Call`] tells how it ended; none where a
+        /// connection was hit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<u64>,
+        /// The step that triggered the request, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trigger: Option<Trigger>,
         /// The upstream's name.
         upstream: String,
         /// The request's method and path, without its query.
@@ -50,6 +58,10 @@ pub enum RunEvent {
         /// What was done to it.
         action: FaultAction,
     },
+    /// A call to an upstream failed, was hit, or was a retry.
+    Call(Box<CallNote>),
+    /// What became of a call that had failed at first.
+    CallSettled(CallSettled),
     /// A second of results.
     Interval(Interval),
     /// Journeys that ended in a second.

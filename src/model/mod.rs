@@ -5,7 +5,7 @@
 //! calls to upstreams; `interval` and `timeline` gather it; `upstream` (with `supabase`, `function` and `source`) is what the app talks to, `content`
 //! what its OpenAI says, `pace` and `limits` how fast and how much, and `prices` what that costs; `memory_group` is
 //! where an app's memory is counted; `playbook` says what would be an incident;
-//! `verdict` says what was one; `run_record` is all of it on disk.
+//! `verdict` says what was one; `resilience` is how the app behaved towards its upstreams; `run_record` is all of it on disk.
 
 pub mod calls;
 pub mod content;
@@ -21,6 +21,7 @@ pub mod plan;
 pub mod playbook;
 pub mod prices;
 pub mod reading;
+pub mod resilience;
 pub mod run_record;
 pub mod sample;
 pub mod secret;

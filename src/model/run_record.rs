@@ -2,6 +2,7 @@
 
 use super::plan::Plan;
 use super::playbook::Playbook;
+use super::resilience::UpstreamBehaviour;
 use super::timeline::Timeline;
 use super::verdict::Verdict;
 use crate::units::Offset;
@@ -22,6 +23,9 @@ pub struct RunRecord {
     pub end: EndReason,
     /// What happened.
     pub timeline: Timeline,
+    /// How the app behaved towards its upstreams, one entry per upstream of the plan.
+    #[serde(default)]
+    pub resilience: Vec<UpstreamBehaviour>,
     /// What it was judged by.
     pub playbook: Playbook,
     /// What the judge found.

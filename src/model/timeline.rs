@@ -1,5 +1,6 @@
 //! [`Timeline`]: everything that happened, on one clock.
 
+use super::calls::UpstreamCalls;
 use super::fault::FaultWindow;
 use super::interval::{Interval, JourneyInterval, UserSlice};
 use super::prices::TokenUse;
@@ -26,6 +27,9 @@ pub struct Timeline {
     pub faults: Vec<FaultRecord>,
     /// Calls that upstreams received, per second.
     pub upstreams: Vec<UpstreamInterval>,
+    /// What befell calls to upstreams, and what their clients did next: one entry per upstream where anything did.
+    #[serde(default)]
+    pub calls: Vec<UpstreamCalls>,
     /// How much memory the ballast held.
     pub pressure: Vec<PressureMark>,
     /// How firedrill itself was doing.
@@ -62,7 +66,25 @@ pub struct UpstreamInterval {
     pub calls: u64,
     /// Of those, retries by the client's own mark.
     pub retries: u64,
-    /// Of those, hit by a fault.
+    /// Requests without such a mark that equal one that had just failed, and that nothing else explains: retries too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resent: u64,
+    /// Requests that equal one that had just failed, but that may have come for another reason.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unclear: u64,
+    /// Requests whose client left before the answer was out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hung_up: u64,
+    /// The most requests that were under way at once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub at_once: u64,
+    /// How long the requests that ended had been under way, together, microseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub busy_micros: u64,
+    /// The most steps of users that were under way at once, as calls saw it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub steps_at_once: u64,
+    /// Of the requests received, hit by a fault.
     pub faulted: u64,
     /// Answers by status; connection faults are under 0.
     #[serde(with = "number_keys")]
@@ -99,6 +121,11 @@ pub struct Exemplar {
     pub took_ms: u64,
     /// The beginning of the body, secrets removed.
     pub body: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Numbers as the keys of a map. JSON writes them as texts, and serde does not turn them back by itself inside an

@@ -5,6 +5,7 @@ use super::outcomes::OUTCOMES;
 use super::population::Population;
 use super::shard::{Shard, Slot};
 use super::times::Merger;
+use super::under_way::StepsUnderWay;
 use crate::model::event::{EventSink, RunEvent};
 use crate::model::interval::{EndpointInterval, Interval, JourneyInterval, USER_SLICE_SECS, UserSlice};
 use crate::model::sample::{EndpointId, Outcome};
@@ -35,6 +36,7 @@ struct Inner {
     shards: Vec<Shard>,
     exemplars: Quota,
     population: Mutex<Population>,
+    steps: Arc<StepsUnderWay>,
     clock: RunClock,
     events: EventSink,
 }
@@ -47,8 +49,16 @@ impl Recorder {
         // Twice as many as threads, so that two threads seldom want the same one.
         let shards = (threads * 2).min(MAX_SHARDS);
         let shards = (0..shards).map(|_| Shard::new(endpoints, journeys, clock)).collect();
-        let inner = Inner { shards, exemplars: Quota::new(endpoints), population: Mutex::default(), clock, events };
+        let steps = StepsUnderWay::new(clock.started_at());
+        let inner =
+            Inner { shards, exemplars: Quota::new(endpoints), population: Mutex::default(), steps, clock, events };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The steps under way.
+    #[must_use]
+    pub fn steps(&self) -> &Arc<StepsUnderWay> {
+        &self.inner.steps
     }
 
     /// The shard that virtual user number `user` records into.

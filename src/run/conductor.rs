@@ -159,11 +159,12 @@ async fn run_in(
     for message in warnings {
         dispatcher.take(RunEvent::Warning { at: clock.now(), message })?;
     }
+    let recorder = Recorder::new(plan.endpoints.len(), plan.journeys.len(), clock, sink.clone());
+    upstreams.trace(recorder.steps());
     upstreams.begin(clock);
     target.begin(clock);
 
     let (stop_load, stop_rest) = (CancellationToken::new(), CancellationToken::new());
-    let recorder = Recorder::new(plan.endpoints.len(), plan.journeys.len(), clock, sink.clone());
     let mut beside = JoinSet::new();
     beside.spawn(recorder.clone().roll(stop_rest.clone()));
     beside.spawn(mark_faults(engine, clock, sink.clone(), stop_rest.clone()));

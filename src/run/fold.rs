@@ -1,5 +1,6 @@
 //! Events to [`Timeline`]: the one fold that a live run and a recovered journal share.
 
+use super::fold_calls;
 use crate::model::event::RunEvent;
 use crate::model::fault::FaultWindow;
 use crate::model::timeline::{FaultRecord, Timeline};
@@ -28,6 +29,8 @@ pub(super) fn apply(timeline: &mut Timeline, event: RunEvent) {
                 fault.last_fired = Some(at);
             }
         }
+        RunEvent::Call(note) => fold_calls::noted(&mut timeline.calls, &note),
+        RunEvent::CallSettled(settled) => fold_calls::settled(&mut timeline.calls, &settled),
         RunEvent::Interval(interval) => timeline.intervals.push(interval),
         RunEvent::Journeys { journeys } => timeline.journeys.extend(journeys),
         RunEvent::Users { users } => timeline.users.extend(users),
@@ -44,6 +47,7 @@ pub(super) fn apply(timeline: &mut Timeline, event: RunEvent) {
 /// Puts the timeline in order: stages report their seconds independently of each other.
 pub(super) fn finish(timeline: &mut Timeline) {
     timeline.intervals.sort_by_key(|interval| interval.second);
+    timeline.calls.sort_by_key(|calls| calls.upstream);
     timeline.upstreams.sort_by_key(|interval| (interval.second, interval.upstream));
     timeline.journeys.sort_by_key(|journey| (journey.second, journey.journey));
     timeline.users.sort_by_key(|slice| (slice.slice, slice.user, slice.endpoint));
@@ -67,6 +71,8 @@ mod tests {
             at: Offset::from_secs(at),
             rule: 3,
             n,
+            call: n,
+            trigger: None,
             upstream: "openai".into(),
             request: "POST /v1/chat/completions".into(),
             action: FaultAction::Reset,

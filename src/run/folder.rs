@@ -7,6 +7,7 @@ use crate::model::playbook::Playbook;
 use crate::model::run_record::{EndReason, RunHeader, RunRecord};
 use crate::model::timeline::Timeline;
 use crate::model::verdict::Verdict;
+use crate::resilience::behaviour;
 use crate::units::Offset;
 use jiff::Timestamp;
 use std::fs::{self, File};
@@ -141,7 +142,8 @@ pub(super) fn judged(
 ) -> RunRecord {
     let verdict: Verdict =
         judge(&JudgeInput { plan: &header.plan, playbook: &playbook, timeline: &timeline, ended, end: &end });
-    RunRecord { header, ended, end, timeline, playbook, verdict }
+    let resilience = behaviour(&header.plan, &timeline, ended);
+    RunRecord { header, ended, end, timeline, resilience, playbook, verdict }
 }
 
 /// The latest moment that an event speaks of.
@@ -152,6 +154,8 @@ fn moment(event: &RunEvent) -> Offset {
         | RunEvent::FaultFired { at, .. }
         | RunEvent::Warning { at, .. }
         | RunEvent::Ended { at, .. } => *at,
+        RunEvent::Call(note) => note.at.plus(note.took.get()),
+        RunEvent::CallSettled(settled) => settled.at,
         RunEvent::Interval(interval) => Offset::from_secs(interval.second + 1),
         RunEvent::Upstream(interval) => Offset::from_secs(interval.second + 1),
         RunEvent::Reading(reading) => reading.at(),
@@ -166,6 +170,9 @@ fn moment(event: &RunEvent) -> Offset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::calls::{
+        CallEnd, CallNote, CallOutcome, CallSettled, Layer, Retry, RetrySign, TracedBy, Trigger,
+    };
     use crate::model::fault::{Abort, BodyPoint, FaultAction};
     use crate::model::interval::{EndpointInterval, Interval, JourneyInterval, Spectrum, UserSlice};
     use crate::model::reading::{HarnessReading, HealthState, PressureMark, Reading, TargetChange, TargetEvent};
@@ -184,6 +191,8 @@ mod tests {
                 at,
                 rule: 1,
                 n: 7,
+                call: Some(12),
+                trigger: Some(Trigger { step: 3, user: 5, endpoint: 1, by: TracedBy::User }),
                 upstream: "openai".into(),
                 request: "POST /v1/chat/completions".into(),
                 action: FaultAction::Abort(Abort {
@@ -197,10 +206,44 @@ mod tests {
                 at,
                 rule: 1,
                 n: 8,
+                call: Some(13),
+                trigger: None,
                 upstream: "openai".into(),
                 request: "GET /v1/models".into(),
                 action: FaultAction::Stall { after: BodyPoint::Bytes(ByteSize(10)), pause: Some(Span::from_secs(2)) },
             },
+            RunEvent::Call(Box::new(CallNote {
+                at,
+                upstream: 0,
+                call: 14,
+                logical: 12,
+                attempt: 2,
+                retry: Some(Retry {
+                    by: RetrySign::Mark,
+                    layer: Layer::Client,
+                    number: 1,
+                    gap: Some(Span::from_secs(1)),
+                    asked: None,
+                }),
+                request: "POST /v1/chat/completions".into(),
+                took: Span::from_secs(2),
+                end: CallEnd::Answered(429),
+                faults: 1,
+                retry_after: Some(Span::from_secs(2)),
+                inserted: 0,
+                trigger: None,
+            })),
+            RunEvent::CallSettled(CallSettled {
+                at,
+                upstream: 0,
+                logical: 12,
+                tries: 3,
+                outcome: CallOutcome::GaveUp,
+                corrects: None,
+                inserting_tries: 0,
+                inserted_again: 0,
+                request: "POST /v1/chat/completions".into(),
+            }),
             RunEvent::Interval(Interval {
                 second: 3,
                 users: 2,

@@ -1,7 +1,7 @@
 //! The only conductor: wires the stages of a run, linearises what they report, and ends them.
 //!
 //! `conductor` starts everything in order and undoes it in reverse; `dispatch` is the one loop that turns the
-//! outside world (events, signals, the load's end, a lost target) into the journal and the timeline; `fold` makes
+//! outside world (events, signals, the load's end, a lost target) into the journal and the timeline; `fold` (with `fold_calls`) makes
 //! a timeline out of events, live or from a journal; `folder` owns the run's files; `actions` says in the undo journal
 //! what is about to be done to the world.
 
@@ -10,6 +10,7 @@ mod conductor;
 mod dispatch;
 mod error;
 mod fold;
+mod fold_calls;
 mod folder;
 mod machine;
 

@@ -89,6 +89,14 @@ pub struct DataHit {
     pub fire: Fire,
 }
 
+impl Write {
+    /// Whether the row was not there before.
+    #[must_use]
+    pub fn is_insert(&self) -> bool {
+        self.before.is_none() && self.after.is_some()
+    }
+}
+
 fn as_text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text)
 }

@@ -3,7 +3,7 @@
 //! An upstream has one only if something wants it: a fault on its connections, or the control API. Without, its clients
 //! reach it directly.
 
-use super::notes::Notes;
+use super::notes::{HitCall, Notes};
 use super::tcp::{Drawn, Hit, PlannedToxic, TcpProxy, TcpProxyError, TcpProxyPlan, Watcher};
 use crate::fault::{ConnectionRules, Draw, edges, share_at};
 use crate::model::fault::{ConnectionFault, FaultAction, FaultDecision, FaultRule, Ramped};
@@ -170,7 +170,8 @@ async fn note_refusals(rules: &ConnectionRules, notes: &Notes, clock: RunClock) 
             if share_at(rule, clock.now()) >= 1.0 {
                 n += 1;
                 let action = FaultAction::Connection(fault.clone());
-                notes.fired(&clock, "every new connection", FaultDecision { rule: *index, n, action }, false);
+                let every = HitCall::connection("every new connection".to_owned());
+                notes.fired(&clock, &every, FaultDecision { rule: *index, n, action }, false);
             }
             next = next.plus(REFUSING_EVERY);
         }
@@ -205,7 +206,8 @@ impl Watcher for Told {
         if let (Some(clock), Some((_, _, fault))) = (self.notes.clock(), found) {
             let n = hit.connection + 1;
             let decision = FaultDecision { rule, n, action: FaultAction::Connection(fault.clone()) };
-            self.notes.fired(&clock, &format!("connection {n}"), decision, self.counts && hit.first);
+            let connection = HitCall::connection(format!("connection {n}"));
+            self.notes.fired(&clock, &connection, decision, self.counts && hit.first);
         }
     }
 }

@@ -68,6 +68,12 @@ impl Peeked {
         Held { bytes: self.whole().unwrap_or_default(), _room: self.room }
     }
 
+    /// All of it, if that is known without reading on.
+    pub fn known(&self) -> Option<Bytes> {
+        let is_none = self.frames.is_empty() && self.rest.is_end_stream();
+        if is_none { Some(Bytes::new()) } else { self.whole().filter(|_| self.is_whole) }
+    }
+
     /// All of it in one piece; `None` if more is to come than was looked at.
     pub fn whole(&self) -> Option<Bytes> {
         let mut data = self.frames.iter().filter_map(Frame::data_ref);

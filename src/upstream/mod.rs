@@ -12,6 +12,7 @@
 mod accept;
 mod alter;
 mod answer;
+mod calls;
 mod catalogue;
 mod control;
 mod encoding;

@@ -1,7 +1,9 @@
 //! [`Notes`]: what an upstream notes of its traffic, for the timeline and for the reader of the run.
 
 use super::answer::Answer;
+use super::calls::{CallGuard, Watch};
 use super::tally::Tally;
+use crate::model::calls::Trigger;
 use crate::model::event::{EventSink, RunEvent};
 use crate::model::fault::FaultDecision;
 use crate::model::prices::TokenUse;
@@ -35,22 +37,42 @@ impl From<(u64, u64)> for Billed {
     }
 }
 
+/// A request that faults hit.
+#[derive(Debug)]
+pub struct HitCall {
+    /// Its number at the upstream; none for a connection.
+    pub number: Option<u64>,
+    /// Its method and path, or which connection.
+    pub request: String,
+    /// The step that triggered it, if that is known.
+    pub trigger: Option<Trigger>,
+}
+
 /// The notes of one upstream. Where a clock is asked for, it is that of a request: one that came before the run began
 /// has none, and is not counted.
 #[derive(Debug)]
 pub struct Notes {
     upstream: String,
-    tally: Tally,
+    tally: Arc<Tally>,
+    watch: Arc<Watch>,
     events: EventSink,
     clock: Arc<OnceLock<RunClock>>,
     warned: Mutex<BTreeSet<String>>,
 }
 
+impl HitCall {
+    /// What was hit is no request but a connection, or an attempt at one.
+    pub fn connection(which: String) -> Self {
+        Self { number: None, request: which, trigger: None }
+    }
+}
+
 impl Notes {
     /// Nothing noted, for the upstream of this name and index in the plan.
     pub fn new(upstream: String, index: u16, events: EventSink, clock: Arc<OnceLock<RunClock>>) -> Self {
-        let tally = Tally::new(index, events.clone());
-        Self { upstream, tally, events, clock, warned: Mutex::default() }
+        let tally = Arc::new(Tally::new(index, events.clone()));
+        let watch = Arc::new(Watch::new(index, events.clone()));
+        Self { upstream, tally, watch, events, clock, warned: Mutex::default() }
     }
 
     /// The upstream's name.
@@ -66,6 +88,16 @@ impl Notes {
     /// What was counted.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// What befalls its calls.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Watches a call that comes.
+    pub fn watched(&self, clock: RunClock, head: &http::request::Parts) -> CallGuard {
+        CallGuard::new(&self.watch, &self.tally, clock, head)
     }
 
     /// A request came.
@@ -105,7 +137,7 @@ impl Notes {
     }
 
     /// A fault has hit this request, `first` if none did before.
-    pub fn fired(&self, clock: &RunClock, request: &str, decision: FaultDecision, first: bool) {
+    pub fn fired(&self, clock: &RunClock, hit: &HitCall, decision: FaultDecision, first: bool) {
         if first {
             self.tally.note(clock, |second| second.faulted += 1);
         }
@@ -114,7 +146,9 @@ impl Notes {
             rule: decision.rule,
             n: decision.n,
             upstream: self.upstream.clone(),
-            request: request.to_owned(),
+            call: hit.number,
+            trigger: hit.trigger,
+            request: hit.request.clone(),
             action: decision.action,
         });
     }

@@ -16,14 +16,14 @@
 
 use super::alter::Alterations;
 use super::answer::{Call, DataHit};
+use super::calls::Hits;
 use super::fire::Fire;
 use super::head::HeadFaults;
-use super::notes::Notes;
-use super::reply::{BodyFault, BodyFaultKind, BodyFaults};
+use super::notes::{HitCall, Notes};
+use super::reply::{BodyFault, BodyFaultKind, BodyFaults, Busy};
 use crate::model::fault::{BodyPoint, Cause, FaultAction, FaultDecision, StreamError};
 use crate::units::{ByteSize, RunClock};
 use bytes::Bytes;
-use http::Method;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,7 +35,8 @@ const PATH_KEPT: usize = 200;
 pub struct Passage {
     notes: Arc<Notes>,
     clock: RunClock,
-    request: String,
+    call: HitCall,
+    hits: Option<Arc<Hits>>,
     hit: AtomicBool,
 }
 
@@ -82,11 +83,17 @@ impl Sorted {
 
 impl Passage {
     /// A request that these notes are of.
-    pub fn new(notes: &Arc<Notes>, clock: RunClock, method: &Method, path: &str) -> Self {
+    pub fn new(notes: &Arc<Notes>, clock: RunClock, call: &Call<'_>, busy: &mut Busy) -> Self {
+        let Call { method, path, number, .. } = *call;
         Self {
             notes: Arc::clone(notes),
             clock,
-            request: format!("{method} {}", path.get(..PATH_KEPT).unwrap_or(path)),
+            call: HitCall {
+                number: Some(number),
+                request: format!("{method} {}", path.get(..PATH_KEPT).unwrap_or(path)),
+                trigger: busy.call().and_then(|call| call.trigger()),
+            },
+            hits: busy.call().map(|call| call.hits()),
             hit: AtomicBool::new(false),
         }
     }
@@ -152,6 +159,9 @@ impl Passage {
     /// Notes that a fault has hit this request.
     fn fired(&self, decision: FaultDecision) {
         let first = !self.hit.swap(true, Ordering::Relaxed);
-        self.notes.fired(&self.clock, &self.request, decision, first);
+        if let Some(hits) = &self.hits {
+            hits.add(&decision.action);
+        }
+        self.notes.fired(&self.clock, &self.call, decision, first);
     }
 }

@@ -1,6 +1,6 @@
 //! [`Secured`]: the TLS of one upstream, with the faults that strike before there is a request.
 
-use super::notes::Notes;
+use super::notes::{HitCall, Notes};
 use super::tls::{self, Authority, TlsError};
 use crate::fault::ConnectionRules;
 use crate::model::fault::{CertificateFault, ConnectionFault, FaultAction, FaultDecision, FaultRule};
@@ -98,7 +98,8 @@ impl Faults {
         let clock = self.notes.clock()?;
         let (rule, _, fault) = self.rules.touching(clock.now(), n).next()?;
         let action = FaultAction::Connection(fault.clone());
-        self.notes.fired(&clock, &format!("TLS handshake {n}"), FaultDecision { rule, n, action }, false);
+        let handshake = HitCall::connection(format!("TLS handshake {n}"));
+        self.notes.fired(&clock, &handshake, FaultDecision { rule, n, action }, false);
         Some(fault.clone())
     }
 }

@@ -20,6 +20,7 @@ use crate::model::event::{EventSink, RunEvent};
 use crate::model::fault::{DataFault, FaultRule, Injection};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
+use crate::record::StepsUnderWay;
 use crate::units::{Offset, RunClock, Seed};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -204,6 +205,13 @@ impl Upstreams {
         }
     }
 
+    /// From now on calls are traced to the steps of users that trigger them. Only the first call has an effect.
+    pub fn trace(&self, steps: &Arc<StepsUnderWay>) {
+        for listening in &self.listening {
+            listening.notes.watch().trace(Arc::clone(steps));
+        }
+    }
+
     /// Where an upstream listens.
     #[must_use]
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
@@ -231,6 +239,9 @@ impl Upstreams {
 
     /// Ends every connection at once, also hung ones, gives the addresses back, and sends the last counts.
     pub async fn shutdown(self) {
+        for listening in &self.listening {
+            listening.notes.watch().close();
+        }
         self.tasks.stop.cancel();
         for upstream in self.listening.iter().filter_map(|listening| listening.upstream.as_ref()) {
             upstream.finish_recording();
@@ -242,6 +253,7 @@ impl Upstreams {
         self.tasks.tracker.wait().await;
         for listening in &self.listening {
             listening.notes.tally().flush();
+            listening.notes.clock().into_iter().for_each(|clock| listening.notes.watch().flush(clock.now()));
         }
         if let Some(clock) = self.clock.get() {
             self.marks.emit(clock.now());
@@ -367,6 +379,7 @@ async fn roll_every_second(notes: Vec<Arc<Notes>>, marks: Marks, clock: RunClock
         marks.emit(clock.now());
         for notes in &notes {
             notes.tally().roll(&clock);
+            notes.watch().settle(&clock);
         }
     }
 }

@@ -12,6 +12,7 @@ pub use throttle::Throttle;
 
 use super::alter::EventEditor;
 use super::answer::Piece;
+use super::calls::CallGuard;
 use super::fire::Fire;
 use super::link::LinkControl;
 use super::passthrough::RemoteBody;
@@ -118,12 +119,25 @@ pub struct Busy {
     counter: Arc<AtomicU64>,
     /// How many were under way when it came, itself included.
     pub now: u64,
+    /// The call, if it is watched.
+    call: Option<CallGuard>,
 }
 
 impl Busy {
     /// One more.
     pub fn new(counter: &Arc<AtomicU64>) -> Self {
-        Self { counter: Arc::clone(counter), now: counter.fetch_add(1, Ordering::Relaxed) + 1 }
+        Self { counter: Arc::clone(counter), now: counter.fetch_add(1, Ordering::Relaxed) + 1, call: None }
+    }
+
+    /// The call of this request is watched.
+    pub fn watch(mut self, call: Option<CallGuard>) -> Self {
+        self.call = call;
+        self
+    }
+
+    /// The call, if it is watched.
+    pub fn call(&mut self) -> Option<&mut CallGuard> {
+        self.call.as_mut()
     }
 }
 
@@ -180,7 +194,15 @@ enum Flow {
 
 impl ReplyBody {
     /// A body that is sent as it is.
-    pub fn plain(body: Bytes, control: Arc<LinkControl>, busy: Option<Busy>) -> Self {
+    pub fn plain(body: Bytes, control: Arc<LinkControl>, mut busy: Option<Busy>) -> Self {
+        if body.is_empty() {
+            // hyper does not ask for a body that is none.
+            busy.as_mut().and_then(Busy::call).into_iter().for_each(CallGuard::answered);
+        }
+        Self::bare(body, control, busy)
+    }
+
+    fn bare(body: Bytes, control: Arc<LinkControl>, busy: Option<Busy>) -> Self {
         Self {
             source: Source::Whole,
             piece: body,
@@ -213,7 +235,7 @@ impl ReplyBody {
         busy: Option<Busy>,
         on_end: OnEnd,
     ) -> Self {
-        Self { on_end: Some(on_end), ..Self::plain(body, control, busy) }.with(faults.into())
+        Self { on_end: Some(on_end), ..Self::bare(body, control, busy) }.with(faults.into())
     }
 
     /// A body that is made while it is sent; else as [`Self::whole`].
@@ -227,7 +249,7 @@ impl ReplyBody {
         let faults = faults.into();
         let look_ahead = faults.points.iter().any(|fault| fault.after == BodyPoint::LastEvent);
         let source = Source::Pieces(Box::new(Pieces::new(pieces, look_ahead)));
-        Self { source, on_end: Some(on_end), ..Self::plain(Bytes::new(), control, busy) }.with(faults)
+        Self { source, on_end: Some(on_end), ..Self::bare(Bytes::new(), control, busy) }.with(faults)
     }
 
     /// A body that comes from a real service; else as [`Self::whole`].
@@ -244,7 +266,7 @@ impl ReplyBody {
             || faults.throttle.counts_events()
             || faults.points.iter().any(|fault| !matches!(fault.after, BodyPoint::Bytes(_)));
         let source = Source::Remote(Box::new(if by_events { body.by_events() } else { body }));
-        Self { source, on_end: Some(on_end), ..Self::plain(Bytes::new(), control, busy) }.with(faults)
+        Self { source, on_end: Some(on_end), ..Self::bare(Bytes::new(), control, busy) }.with(faults)
     }
 
     /// Makes sure that there is something to send, if anything is left.
@@ -309,6 +331,14 @@ impl ReplyBody {
     }
 
     fn end(&mut self, ending: Ending) {
+        if let Some(call) = self.busy.as_mut().and_then(Busy::call) {
+            match ending {
+                Ending::Whole => call.answered(),
+                Ending::Lost => call.broken(),
+                // A client that waits for what does not come is about to hang up.
+                Ending::Broken => {}
+            }
+        }
         if let Some(on_end) = self.on_end.take() {
             on_end(ending);
         }
@@ -342,12 +372,12 @@ impl ReplyBody {
         fault.fire.now();
         match fault.kind {
             BodyFaultKind::Cut => {
-                self.end(Ending::Broken);
+                self.break_off();
                 self.control.close();
                 self.flow = Flow::Severing;
             }
             BodyFaultKind::Reset => {
-                self.end(Ending::Broken);
+                self.break_off();
                 self.control.reset();
                 self.flow = Flow::Severing;
             }
@@ -361,6 +391,12 @@ impl ReplyBody {
             BodyFaultKind::Truncate => self.finish_with(Bytes::new()),
             BodyFaultKind::Replace(bytes) => self.finish_with(bytes),
         }
+    }
+
+    /// Ends it for good, and the connection with it.
+    fn break_off(&mut self) {
+        self.busy.as_mut().and_then(Busy::call).into_iter().for_each(CallGuard::broken);
+        self.end(Ending::Broken);
     }
 
     /// Forgets what was to come, and sends this as the last.

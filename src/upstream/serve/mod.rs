@@ -10,6 +10,7 @@ use crate::model::event::EventSink;
 use crate::model::fault::{Abort, FaultAction, FaultDecision};
 use crate::units::{Offset, RunClock};
 use crate::upstream::answer::{Answer, AnswerBody, Call, Mock, Takeover, Write};
+use crate::upstream::calls::CallGuard;
 use crate::upstream::encoding;
 use crate::upstream::inbound::{Inbound, InboundError, LOOK_LIMIT, Peeked};
 use crate::upstream::link::LinkControl;
@@ -40,7 +41,6 @@ pub struct Upstream {
     inbound: Arc<Inbound>,
     tasks: Tasks,
     numbers: AtomicU64,
-    in_flight: Arc<AtomicU64>,
 }
 
 /// What all upstreams of a run share.
@@ -81,7 +81,6 @@ impl Upstream {
             inbound: shared.inbound,
             tasks: shared.tasks,
             numbers: AtomicU64::new(0),
-            in_flight: Arc::default(),
         };
         for what in ineffective {
             upstream.notes.warn_once(&what);
@@ -125,7 +124,7 @@ impl Upstream {
             connection: control.number(),
         };
         // When the request came, if a rule wants to look at its body.
-        let mut to_look_at = None;
+        let (mut to_look_at, mut watched) = (None, None);
         if let Some(clock) = &clock {
             let at = clock.now();
             // Decided when the request comes, not when its body has: a request's number is its place of arrival.
@@ -137,6 +136,7 @@ impl Upstream {
             }
             to_look_at = Some(at).filter(|at| !is_ended(&decisions) && self.engine.wants_body(*at, &query));
             self.notes.called(clock, is_retry(&head.headers));
+            watched = Some(self.notes.watched(*clock, &head));
         }
         let mut asked = Asked {
             method: head.method.clone(),
@@ -155,7 +155,7 @@ impl Upstream {
                     decisions.extend(self.decide_on_body(at, &query, body.whole().as_deref()));
                 }
                 if !is_ended(&decisions) {
-                    asked.busy = Some(Busy::new(&self.in_flight));
+                    asked.busy = Some(self.busy(watched));
                     return Arc::clone(&self).pass_through(remote, asked, head, body, decisions).await;
                 }
                 body.into_held()
@@ -168,13 +168,14 @@ impl Upstream {
                     body
                 }
                 Err(InboundError::TooLarge) => {
+                    watched.into_iter().for_each(CallGuard::forget);
                     let refusal = self.mock.too_large();
                     return Ok(self.reply(asked, refusal, Outgoing::default()));
                 }
                 Err(InboundError::Broken) => return Err(Severed::ByClient),
             },
         };
-        let busy = Busy::new(&self.in_flight);
+        let mut busy = self.busy(watched);
         let call = Call {
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
             method: &asked.method,
@@ -185,9 +186,15 @@ impl Upstream {
             in_flight: busy.now,
         };
 
+        if let Some(watched) = busy.call() {
+            watched.identify(call.number, Some(&body));
+            if watched.is_retry() || !decisions.is_empty() {
+                watched.trace(&body);
+            }
+        }
         let sorted = match clock {
             Some(clock) if !decisions.is_empty() => {
-                let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
+                let passage = Arc::new(Passage::new(&self.notes, clock, &call, &mut busy));
                 passage.sort(decisions, &call, |fault| {
                     let event = self.mock.stream_error(fault, &call);
                     if event.is_none() {
@@ -215,6 +222,7 @@ impl Upstream {
                 self.notes.unanswered(clock);
                 if let Some(after) = after {
                     tokio::time::sleep(after.get()).await;
+                    busy.call().into_iter().for_each(CallGuard::broken);
                     asked.control.close();
                 }
                 return std::future::pending().await;
@@ -223,6 +231,7 @@ impl Upstream {
                 drop(body);
                 wait_for(delay).await;
                 self.notes.unanswered(clock);
+                busy.call().into_iter().for_each(CallGuard::broken);
                 asked.control.reset();
                 return std::future::pending().await;
             }
@@ -231,6 +240,12 @@ impl Upstream {
             AnswerBody::Upgrade(_) if asked.upgrade.is_none() => self.not_upgradable(&call),
             _ => answer,
         };
+        if let Some(watched) = busy.call() {
+            watched.inserted(answer.writes.iter().filter(|write| write.is_insert()).count());
+            if answer.status.as_u16() >= 400 {
+                watched.trace(&body);
+            }
+        }
         drop(body);
         if let Some(warning) = &answer.warning {
             self.notes.warn_once(warning);
@@ -248,6 +263,16 @@ impl Upstream {
         wait_for(delay + answer.delay).await;
         asked.busy = Some(busy);
         Ok(self.reply(asked, answer, outgoing))
+    }
+
+    /// One request more is under way.
+    fn busy(&self, watched: Option<CallGuard>) -> Busy {
+        let tally = self.notes.tally();
+        let busy = Busy::new(tally.under_way());
+        if let Some(watched) = &watched {
+            tally.at_once(busy.now, watched.steps());
+        }
+        busy.watch(watched)
     }
 
     /// What the rules decide that look at bodies. `body` is the whole one, as far as it could be held.
@@ -330,11 +355,12 @@ impl Upstream {
 
     /// The response to send, which notes its own end.
     fn reply(self: Arc<Self>, asked: Asked, answer: Answer, outgoing: Outgoing) -> Response<ReplyBody> {
-        let Asked { method, clock, control, busy, upgrade, http2 } = asked;
+        let Asked { method, clock, control, mut busy, upgrade, http2 } = asked;
         let Outgoing { mut faults, length } = outgoing;
         let tokens = Billed::of(&answer);
         let Answer { status, mut headers, body, writes, .. } = answer;
         let head = method == Method::HEAD;
+        busy.as_mut().and_then(Busy::call).into_iter().for_each(|call| call.answering(status, &headers));
         let body = match body {
             AnswerBody::Upgrade(takeover) => {
                 self.answered(clock, status, tokens, writes);

@@ -5,11 +5,12 @@ use super::{Asked, Upstream, response, wait_for};
 use crate::model::fault::{FaultDecision, StreamError, StreamErrorForm};
 use crate::upstream::alter::Alterations;
 use crate::upstream::answer::{Answer, AnswerBody, Call};
+use crate::upstream::calls::CallGuard;
 use crate::upstream::inbound::Peeked;
 use crate::upstream::notes::Billed;
 use crate::upstream::passage::{MidStream, Passage, Sorted};
 use crate::upstream::passthrough::{PassThrough, Remote, Unread};
-use crate::upstream::reply::{BodyFault, BodyFaultKind, Ending, ReplyBody, Severed};
+use crate::upstream::reply::{BodyFault, BodyFaultKind, Busy, Ending, ReplyBody, Severed};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -40,9 +41,15 @@ impl Upstream {
             body: &[],
             in_flight: asked.busy.as_ref().map_or(1, |busy| busy.now),
         };
-        let sorted = match asked.clock {
-            Some(clock) if !decisions.is_empty() => {
-                let passage = Arc::new(Passage::new(&self.notes, clock, call.method, path));
+        if let Some(watched) = asked.busy.as_mut().and_then(Busy::call) {
+            // A body that goes through is not held: what it asks for is known only where there is none.
+            let known = body.known();
+            watched.identify(call.number, known.as_deref());
+            watched.trace(known.as_deref().unwrap_or_default());
+        }
+        let sorted = match (asked.clock, &mut asked.busy) {
+            (Some(clock), Some(busy)) if !decisions.is_empty() => {
+                let passage = Arc::new(Passage::new(&self.notes, clock, &call, busy));
                 passage.sort(decisions, &call, |fault| self.in_their_stream(fault, &call))
             }
             _ => Sorted::default(),
@@ -66,6 +73,7 @@ impl Upstream {
         let Sorted { mut content, head: head_faults, body: mut faults, padding, length, .. } = sorted;
         let (parts, ()) = answer.into_parts();
         let (status, mut headers) = (parts.status, parts.headers);
+        asked.busy.as_mut().and_then(Busy::call).into_iter().for_each(|call| call.answering(status, &headers));
         if let (Some(theirs), Some(ours)) = (upgrade, asked.upgrade.take()) {
             self.answered(asked.clock, status, Billed::default(), Vec::new());
             self.tasks.spawn(async move {
@@ -115,6 +123,7 @@ impl Upstream {
                 Err(Unread::Broken) => {
                     self.notes.warn_once(&format!("{} broke an answer off", remote.address()));
                     self.notes.unanswered(asked.clock);
+                    asked.busy.as_mut().and_then(Busy::call).into_iter().for_each(CallGuard::broken);
                     asked.control.close();
                     return std::future::pending().await;
                 }
