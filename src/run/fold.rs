@@ -71,7 +71,7 @@ mod tests {
             at: Offset::from_secs(at),
             rule: 3,
             n,
-            call: n,
+            call: Some(n),
             trigger: None,
             upstream: "openai".into(),
             request: "POST /v1/chat/completions".into(),
