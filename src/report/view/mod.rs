@@ -5,6 +5,7 @@
 
 pub mod app_says;
 pub mod banner;
+pub mod behaviour;
 pub mod criteria;
 pub mod endpoints;
 pub mod faults;
