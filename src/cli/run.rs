@@ -130,6 +130,10 @@ pub(super) fn verdict_json(record: &RunRecord, page: &Path) -> String {
         "criteria": verdict.criteria.iter().map(|c| json!({ "id": c.id, "state": c.state, "findings": c.findings })).collect::<Vec<_>>(),
         "trust": verdict.trust,
         "honesty": verdict.honesty,
+        "resilience": record.resilience.iter().map(|told| {
+            let name = record.header.plan.upstreams.get(usize::from(told.upstream)).map(|upstream| &upstream.name);
+            json!({ "name": name, "seen": told })
+        }).collect::<Vec<_>>(),
     })
     .to_string()
 }

@@ -149,6 +149,8 @@ pub struct CallSettled {
 pub enum CallOutcome {
     /// The last try went well.
     Succeeded,
+    /// The last try was refused with a status that no further try would mend, such as 409 for a row that is there.
+    Refused,
     /// No further try came.
     GaveUp,
     /// The run ended before that could be told.

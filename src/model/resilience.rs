@@ -93,14 +93,16 @@ pub enum BackOffShape {
     None,
     /// Every pause is as long as the first.
     Fixed,
-    /// The second pause is longer; whether by a factor or by a step cannot be told from two.
+    /// Pauses grow; whether by a factor or by a step cannot be told, as from two.
     Growing,
     /// Each pause is longer by about the same factor, until they reach a longest one.
     Exponential,
     /// Pauses grow, but by less and less.
     Linear,
-    /// Nothing of this.
+    /// Pauses grow and shrink, or begin to grow late.
     Irregular,
+    /// They vary so much that more of them would be needed to tell whether they grow.
+    Unclear,
     /// Only one retry was seen often enough: how the pause grows cannot be told.
     OnePause,
 }

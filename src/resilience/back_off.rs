@@ -78,24 +78,29 @@ fn shape(levels: &[Level]) -> BackOffShape {
     let Some((first, later)) = ratios.split_first() else { return BackOffShape::OnePause };
     let grows = |ratio: &(f64, f64)| ratio.0 >= 1.15;
     let stays = |ratio: &(f64, f64)| ratio.0 >= 0.8 && ratio.1 <= 1.25;
+    let shrinks = |ratio: &(f64, f64)| ratio.1 <= 0.87;
     if ratios.iter().all(stays) {
         return BackOffShape::Fixed;
     }
-    if !grows(first) {
+    if ratios.iter().any(shrinks) {
         return BackOffShape::Irregular;
     }
+    if !grows(first) {
+        let late = later.iter().any(grows);
+        return if late && stays(first) { BackOffShape::Irregular } else { BackOffShape::Unclear };
+    }
     // Growth may end at a longest pause, and does not begin again.
-    let growing = later.iter().take_while(|ratio| grows(ratio)).count();
-    if !later[growing..].iter().all(stays) {
+    let (growing, rest) = later.split_at(later.iter().take_while(|ratio| grows(ratio)).count());
+    if rest.iter().any(grows) {
         return BackOffShape::Irregular;
     }
     let overlap = |a: &(f64, f64), b: &(f64, f64)| a.0 <= b.1 && b.0 <= a.1;
-    match later[..growing].iter().collect::<Vec<_>>().as_slice() {
+    match growing {
         [] => BackOffShape::Growing,
         steps if steps.iter().all(|step| overlap(step, first) && step.0 >= 1.3) => BackOffShape::Exponential,
         // 1, 2, 3: by 2, then by 1.5.
-        steps if steps.iter().all(|step| step.1 < first.1) => BackOffShape::Linear,
-        _ => BackOffShape::Irregular,
+        steps if steps.iter().all(|step| step.1 < first.0) => BackOffShape::Linear,
+        _ => BackOffShape::Growing,
     }
 }
 
@@ -184,6 +189,13 @@ mod tests {
         #[case] jitter: Option<bool>,
     ) {
         assert_eq!(told(seen(retries, 200, pause)), (shape, jitter));
+    }
+
+    #[test]
+    fn pauses_that_vary_more_than_they_are_many_stay_unclear() {
+        let shape = |n| told(seen(3, n, |_, chance| 60.0 + 500.0 * chance)).0;
+        assert!(matches!(shape(12), BackOffShape::Unclear | BackOffShape::Fixed), "{:?}", shape(12));
+        assert_eq!(shape(400), BackOffShape::Fixed);
     }
 
     #[test]

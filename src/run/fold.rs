@@ -5,6 +5,15 @@ use crate::model::event::RunEvent;
 use crate::model::fault::FaultWindow;
 use crate::model::timeline::{FaultRecord, Timeline};
 
+/// The timeline of these events, in order.
+#[must_use]
+pub fn timeline(events: impl IntoIterator<Item = RunEvent>) -> Timeline {
+    let mut timeline = Timeline::default();
+    events.into_iter().for_each(|event| apply(&mut timeline, event));
+    finish(&mut timeline);
+    timeline
+}
+
 /// Adds one event to the timeline.
 pub(super) fn apply(timeline: &mut Timeline, event: RunEvent) {
     match event {

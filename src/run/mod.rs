@@ -17,4 +17,5 @@ mod machine;
 pub use conductor::{RunInput, RunOutput, run};
 pub use dispatch::Observer;
 pub use error::RunError;
+pub use fold::timeline;
 pub use folder::{recover, rejudge};

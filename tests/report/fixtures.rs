@@ -643,6 +643,7 @@ fn breach(criteria: &mut [CriterionResult], id: &str, findings: Vec<Finding>) {
 }
 
 fn record(plan: Plan, timeline: Timeline, end: f64, verdict: Verdict) -> RunRecord {
+    let resilience = firedrill::resilience::behaviour(&plan, &timeline, Offset::from_secs_f64(end));
     RunRecord {
         header: RunHeader {
             schema: SCHEMA,
@@ -657,6 +658,7 @@ fn record(plan: Plan, timeline: Timeline, end: f64, verdict: Verdict) -> RunReco
                 "Memory read from the app's process tree every second.".into(),
             ],
         },
+        resilience,
         ended: Offset::from_secs_f64(end),
         end: EndReason::Completed,
         timeline,

@@ -5,6 +5,7 @@ use crate::model::run_record::RunRecord;
 use crate::report::error::ReportError;
 use crate::report::view::app_says::{AppSays, app_says};
 use crate::report::view::banner::{Banner, banner};
+use crate::report::view::behaviour::{Behaviour, behaviour};
 use crate::report::view::criteria::{CriterionRow, criteria};
 use crate::report::view::endpoints::{Truth, tallies, truth};
 use crate::report::view::faults::{Faults, faults};
@@ -28,6 +29,7 @@ struct Page {
     truth: Truth,
     app: AppSays,
     upstreams: Vec<UpstreamRow>,
+    behaviour: Vec<Behaviour>,
     faults: Faults,
     journeys: Vec<JourneyRow>,
     sure: Sure,
@@ -49,6 +51,7 @@ pub fn render(record: &RunRecord) -> Result<String, ReportError> {
         truth: truth(record, &tallies),
         app: app_says(record),
         upstreams: upstreams(record),
+        behaviour: behaviour(record),
         faults: faults(record),
         journeys: journeys(record),
         sure: sure(record),

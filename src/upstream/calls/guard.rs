@@ -207,7 +207,11 @@ impl CallGuard {
                 trigger: self.trigger,
             });
         }
-        self.watch.tell(settled.map(|settled| (settled, CallOutcome::Succeeded)));
+        let outcome = match end {
+            CallEnd::Answered(400..) => CallOutcome::Refused,
+            _ => CallOutcome::Succeeded,
+        };
+        self.watch.tell(settled.map(|settled| (settled, outcome)));
     }
 
     fn ended_in_table(&self, key: u64, at: Offset, failed: bool, doubtful: bool) -> Option<Settling> {

@@ -186,7 +186,7 @@ impl Table {
         Known { logical: entry.logical, attempt: entry.attempts, retry: Some(retry), unclear: false }
     }
 
-    /// Notes the end of a call. Returns a logical call that has gone well after all.
+    /// Notes the end of a call. Returns a logical call that does not fail any more.
     pub fn end(&mut self, ended: &Ended<'_>) -> Option<Settling> {
         let entry = self.find(ended.key)?;
         entry.under_way = entry.under_way.saturating_sub(1);
