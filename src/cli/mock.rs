@@ -7,9 +7,10 @@ use super::{again, out, render_error, signals};
 use crate::config::{self, ConfigError, Mocks, MocksRequest};
 use crate::fault::{Engine, edges};
 use crate::model::event::{EventSink, RunEvent};
+use crate::model::fault::FaultRule;
 use crate::model::timeline::UpstreamInterval;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
-use crate::units::RunClock;
+use crate::units::{Offset, RunClock};
 use crate::upstream::{self, UpstreamError, Upstreams};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -128,7 +129,7 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
     let clock = RunClock::start();
     upstreams.begin(clock);
     let names = mocks.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
-    let shown = tokio::spawn(show(events, names, args.quiet));
+    let shown = tokio::spawn(show(events, names, Arc::clone(&engine), args.quiet));
     if !args.quiet {
         tokio::spawn(tell_faults(engine, clock));
     }
@@ -261,7 +262,7 @@ fn exit_of(status: ExitStatus) -> Exit {
 }
 
 /// Shows each second with calls on a terminal, and every warning.
-async fn show(mut events: UnboundedReceiver<RunEvent>, names: Vec<String>, quiet: bool) {
+async fn show(mut events: UnboundedReceiver<RunEvent>, names: Vec<String>, engine: Arc<Engine>, quiet: bool) {
     let live = !quiet && out::stderr_is_terminal();
     while let Some(event) = events.recv().await {
         match event {
@@ -269,6 +270,9 @@ async fn show(mut events: UnboundedReceiver<RunEvent>, names: Vec<String>, quiet
                 let name = names.get(usize::from(second.upstream)).map_or("?", String::as_str);
                 out::stderr(&line(name, &second));
             }
+            // By plan they are told as the plan's times come; these are those that no plan knows.
+            RunEvent::FaultOpened { at, rule } if !quiet => tell_fault(engine.rules(), at, rule, true),
+            RunEvent::FaultClosed { at, rule } if !quiet => tell_fault(engine.rules(), at, rule, false),
             RunEvent::Warning { at, message } if !quiet => out::stderr(&format!("{at} warning: {message}")),
             _ => {}
         }
@@ -292,6 +296,12 @@ fn line(name: &str, second: &UpstreamInterval) -> String {
     parts.join(" · ")
 }
 
+/// Says that a fault is on, or off again.
+fn tell_fault(rules: &[FaultRule], at: Offset, rule: usize, is_on: bool) {
+    let name = rules.get(rule).map_or("?", |rule| rule.name.as_str());
+    out::stderr(&format!("{at} fault {name} is {}", if is_on { "on" } else { "off" }));
+}
+
 /// Says when faults go on and off by plan.
 async fn tell_faults(engine: Arc<Engine>, clock: RunClock) {
     let rules = engine.rules();
@@ -300,8 +310,7 @@ async fn tell_faults(engine: Arc<Engine>, clock: RunClock) {
         if engine.has_ended(edge.rule) {
             continue;
         }
-        let name = rules.get(edge.rule).map_or("?", |rule| rule.name.as_str());
-        out::stderr(&format!("{} fault {name} is {}", edge.at, if edge.opens { "on" } else { "off" }));
+        tell_fault(rules, edge.at, edge.rule, edge.opens);
     }
 }
 

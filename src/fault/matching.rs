@@ -82,8 +82,9 @@ pub(super) fn key_of<'a>(key: &Key, query: &FaultQuery<'a>, body: Option<&'a Val
     }
 }
 
-/// Whether the client marks the request as a retry.
-fn is_retry(headers: &HeaderMap) -> bool {
+/// Whether the client marks the request as a retry, as the official OpenAI and Supabase clients do.
+#[must_use]
+pub fn is_retry(headers: &HeaderMap) -> bool {
     ["x-stainless-retry-count", "x-retry-count"].iter().any(|name| {
         let count = headers.get(*name).and_then(|value| value.to_str().ok());
         count.and_then(|count| count.trim().parse::<u64>().ok()).is_some_and(|count| count > 0)

@@ -20,5 +20,5 @@ pub use decide::{decision, decision_at};
 pub use delay::{Draw, draw_delay};
 pub use edges::{Edge, edges};
 pub use engine::Engine;
-pub use matching::FaultQuery;
+pub use matching::{FaultQuery, is_retry};
 pub use users::users_of;
