@@ -621,11 +621,12 @@ async fn an_error_keeps_its_own_body_under_faults_of_content_and_its_headers_can
     let rules = rules(
         "[[fault]]\nupstream = \"openai\"\ninject.empty_choices = {}\n\
          [[fault]]\nupstream = \"openai\"\ninject.headers = { set = { retry-after = \"0\" } }\n\
-         [[fault]]\nupstream = \"openai\"\ninject.abort = { error = \"rate_limit\" }\n\
+         [[fault]]\nupstream = \"openai\"\nwhen = { header = { x-down = \"1\" } }\n\
+         inject.abort = { error = \"rate_limit\" }\n\
          [[fault]]\nupstream = \"openai\"\ninject.headers = { set = { x-never = \"1\" } }\n",
     );
     let bench = Bench::start(rules, false).await;
-    let seen = bench.ask(&Ask::Chat).await;
+    let seen = bench.ask_with(&Ask::Chat, &[("x-down", "1")]).await;
     assert_eq!((seen.status, seen.header("retry-after"), seen.header("x-never")), (429, "0", ""));
     assert_eq!(seen.json()["error"]["code"], "rate_limit_exceeded");
     let (fired, _) = bench.finish().await;

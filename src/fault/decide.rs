@@ -41,10 +41,12 @@ pub fn decision_at(rule_index: usize, rule: &FaultRule, seed: Seed, n: u64, stre
         Injection::Stall { after, pause } => FaultAction::Stall { after: *after, pause: *pause },
         Injection::Truncate { after } => FaultAction::Truncate(*after),
         Injection::StreamError(error) => FaultAction::StreamError(error.clone()),
-        Injection::BodyLatency(delay) => FaultAction::DelayBody(Span(draw_delay(delay, own.derive("delay"), &[n]))),
+        Injection::BodyLatency(delay) => {
+            FaultAction::DelayBody(Span(draw_delay(delay, own.derive("delay"), &[n]).mul_f64(of_delay)))
+        }
         // Each event has a draw of its own, by its number; what they are drawn from is this request's alone.
         Injection::ChunkLatency(delay) => {
-            FaultAction::HoldChunks { delay: delay.clone(), draw: of_request(own, "chunks", n) }
+            FaultAction::HoldChunks { delay: delay.scaled(of_delay), draw: of_request(own, "chunks", n) }
         }
         Injection::ResetMidway { after } => FaultAction::ResetMidway(*after),
         Injection::Drip(drip) => FaultAction::Drip(*drip),

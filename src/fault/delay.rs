@@ -260,6 +260,20 @@ mod tests {
         assert_eq!(lowest_known.quantile(0.0), Duration::from_millis(200));
     }
 
+    #[rstest]
+    #[case(delay(400, 100, DelayShape::Uniform))]
+    #[case(delay(400, 100, DelayShape::Normal))]
+    #[case(delay(400, 100, DelayShape::Lognormal))]
+    #[case(delay(400, 100, DelayShape::Pareto))]
+    #[case(empirical(&[(0.1, 100), (0.9, 900)]))]
+    fn a_scaled_delay_is_the_same_draw_as_much_shorter(#[case] delay: Delay) {
+        let (whole, half) = (Draw::new(&delay), Draw::new(&delay.scaled(0.5)));
+        for n in 0..100 {
+            let (whole, half) = (whole.draw(Seed(2), &[n]).as_secs_f64(), half.draw(Seed(2), &[n]).as_secs_f64());
+            assert!((whole / 2.0 - half).abs() < 1e-6, "{whole} and {half}");
+        }
+    }
+
     fn any_shape() -> impl Strategy<Value = DelayShape> {
         let point = (0.0..=1.0_f64, 0_u64..1 << 40)
             .prop_map(|(share, ms)| Quantile { share, delay: Span(Duration::from_millis(ms)) });

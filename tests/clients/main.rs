@@ -1,12 +1,13 @@
 //! The official clients of OpenAI and Supabase against the mocks: every call that apps make, and what the clients
 //! make of failures, held against what they do with the real services. Writes `docs/fidelity.md`.
 //!
-//! `programs` runs a client's program (`python/`, `node/`), `stage` holds the mocks and what they saw, `openai` and
-//! `supabase` say what is broken and what each client is known to make of it, `retries` judges that, `matrix` writes
+//! `programs` runs a client's program (`python/`, `node/`), `stage` holds the mocks and what they saw, `openai`,
+//! `supabase` and `catalogue` say what is broken and what each client is known to make of it, `retries` judges that, `matrix` writes
 //! the document.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands; helpers are tests too")]
 #![expect(clippy::print_stderr, reason = "what falls short is shown with its place, which the document leaves out")]
 
+mod catalogue;
 mod matrix;
 mod mocks;
 mod openai;
@@ -139,7 +140,9 @@ fn table_of_failures(
 #[ignore = "needs the official clients, which scripts/setup-clients installs; .ci/run runs it"]
 async fn the_official_clients_cannot_tell_the_mocks_from_the_real_services() {
     let clients = programs::clients().await;
-    let (openai_conditions, supabase_conditions) = (openai::conditions(), supabase::conditions());
+    let (mut openai_conditions, mut supabase_conditions) = (openai::conditions(), supabase::conditions());
+    openai_conditions.extend(catalogue::openai());
+    supabase_conditions.extend(catalogue::supabase());
 
     let mut cast = Cast::default();
     for client in &OPENAI {

@@ -28,6 +28,22 @@ impl Delay {
         correlation: Share::NONE,
     };
 
+    /// The same distribution, this many times as long (a factor from 0 to 1).
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        if factor == 1.0 {
+            return self.clone();
+        }
+        let times = |span: Span| Span(span.get().mul_f64(factor.clamp(0.0, 1.0)));
+        let shape = match &self.shape {
+            DelayShape::Empirical(quantiles) => DelayShape::Empirical(
+                quantiles.iter().map(|quantile| Quantile { delay: times(quantile.delay), ..*quantile }).collect(),
+            ),
+            shape => shape.clone(),
+        };
+        Self { mean: times(self.mean), jitter: times(self.jitter), shape, correlation: self.correlation }
+    }
+
     /// Always the same delay.
     #[must_use]
     pub const fn constant(delay: Duration) -> Self {

@@ -11,6 +11,20 @@ const { default: OpenAI } = await library(module);
 const running = new AsyncLocalStorage();
 const HELLO = [{ role: "user", content: "hello world" }];
 
+const PLAN = {
+  type: "json_schema",
+  json_schema: {
+    name: "plan",
+    strict: true,
+    schema: {
+      type: "object",
+      properties: { title: { type: "string" }, steps: { type: "array", items: { type: "string" } } },
+      required: ["title", "steps"],
+      additionalProperties: false,
+    },
+  },
+};
+
 const real = globalThis.setTimeout;
 Error.stackTraceLimit = 20;
 globalThis.setTimeout = (callback, time, ...more) => {
@@ -28,7 +42,15 @@ async function call(client, ask) {
     const done = await client.chat.completions.create({ model: "gpt-4o", messages: HELLO });
     if (typeof done === "string") return "text";
     if (done.choices === undefined) return "empty object";
-    return done.choices[0].message.content ? "answer" : "odd answer";
+    if (done.choices.length === 0) return "no choices";
+    if (done.usage === undefined) return "answer without usage";
+    const reason = done.choices[0].finish_reason;
+    const said = done.choices[0].message.content ? "answer" : "odd answer";
+    return reason === "stop" ? said : `${said}, ${reason}`;
+  }
+  if (ask === "chat.parse") {
+    const done = await client.chat.completions.parse({ model: "gpt-4o", messages: HELLO, response_format: PLAN });
+    return done.choices[0].message.parsed ? "Plan" : "nothing parsed";
   }
   if (ask === "chat.stream") {
     let chunks = 0;

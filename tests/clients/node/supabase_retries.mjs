@@ -26,10 +26,20 @@ async function call(client, one) {
       const query = items.select("*");
       return query.abortSignal ? (one.timeout ? query.abortSignal(AbortSignal.timeout(one.timeout * 1000)) : query) : query;
     }
-    case "head":
-      return items.select("*", { count: "exact", head: true });
+    case "head": {
+      const result = await items.select("*", { count: "exact", head: true });
+      return result.error || result.count !== null ? result : { outcome: "no count" };
+    }
     case "post":
       return things.insert({ slug: "retry", name: "a" });
+    case "post one":
+    case "post four": {
+      const rows = Array(one.ask === "post one" ? 1 : 4).fill({ name: "read back" });
+      const told = await client.from("entries").insert(rows).select();
+      if (told.error || told.data.length !== rows.length) return told;
+      const there = await client.from("entries").select("id").eq("name", "read back");
+      return there.error ? there : { outcome: `${there.data.length} of ${rows.length} rows` };
+    }
     case "patch":
       return things.update({ name: "b" }).eq("slug", "retry");
     case "delete":
@@ -55,7 +65,7 @@ await Promise.all(
     let why = "";
     try {
       const result = await call(client, one);
-      outcome = classed(result);
+      outcome = result.outcome ?? classed(result);
       why = String(result.error?.message ?? "").slice(0, 160);
     } catch (error) {
       outcome = `raised ${error?.constructor?.name}`;

@@ -14,6 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 from harness import emit, shown
 from openai import OpenAI
+from pydantic import BaseModel
+
+
+class Plan(BaseModel):
+    title: str
+    steps: list[str]
+
 
 HELLO = [{"role": "user", "content": "hello world"}]
 _now = threading.local()
@@ -38,7 +45,16 @@ def call(client, ask):
             return "text"
         if done.choices is None:
             return "empty object"
-        return "answer" if done.choices[0].message.content else f"answer {done!r}"
+        if not done.choices:
+            return "no choices"
+        if done.usage is None:
+            return "answer without usage"
+        reason = done.choices[0].finish_reason
+        said = "answer" if done.choices[0].message.content else f"answer {done!r}"
+        return said if reason == "stop" else f"{said}, {reason}"
+    if ask == "chat.parse":
+        chat = client.chat.completions if hasattr(client.chat.completions, "parse") else client.beta.chat.completions
+        return type(chat.parse(model="gpt-4o", messages=HELLO, response_format=Plan).choices[0].message.parsed).__name__
     if ask == "chat.stream":
         stream = client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True)
         chunks = [chunk for chunk in stream]

@@ -33,9 +33,17 @@ def call(client, ask):
         data = items.select("*").execute().data
         return "text" if isinstance(data, str) else "rows" if data else "nothing"
     if ask == "head":
-        items.select("*", count="exact", head=True).execute()
+        if items.select("*", count="exact", head=True).execute().count is None:
+            return "no count"
     elif ask == "post":
         client.table("things").insert({"slug": "retry", "name": "a"}).execute()
+    elif ask in ("post one", "post four"):
+        rows = [{"name": "read back"}] * (1 if ask == "post one" else 4)
+        told = client.table("entries").insert(rows).execute().data
+        if len(told) != len(rows):
+            return f"told of {len(told)} rows"
+        there = client.table("entries").select("id").eq("name", "read back").execute().data
+        return f"{len(there)} of {len(rows)} rows"
     elif ask == "patch":
         client.table("things").update({"name": "b"}).eq("slug", "retry").execute()
     elif ask == "delete":

@@ -8,8 +8,8 @@
 //! Imitates: a congested or rate-limited path, and the slow-read side of Slowloris; UTF-8 characters and SSE lines
 //! arrive in halves (MockServer's and WireMock's chunked dribble).
 //!
-//! Clients see: the whole answer, late; no read timeout ever fires, only a deadline over the whole call does. Naive
-//! parsers of a stream break.
+//! Clients see: the whole answer, late: timeouts per read never fire (Python's, Node's before version 7), only a
+//! deadline over the whole call does (Node 7, which then tries again). Naive parsers of a stream break.
 
 use crate::units::{ByteSize, Span};
 use serde::{Deserialize, Serialize};

@@ -7,5 +7,6 @@
 //!
 //! Imitates: an API version that renamed its fields, a cache that stored an empty answer, a stub left in place.
 //!
-//! Clients see: OpenAI: an object whose fields are `None`, without an error (WIRE-openai §4): `choices[0]` fails in
-//! the app. Supabase: `data` is an object instead of a list.
+//! Clients see: OpenAI: an object whose fields are `None`, without an error, and `choices[0]` fails in the app; for a
+//! stream, one without any chunk, without an error. Supabase: `data` is an object instead of a list
+//! (docs/fidelity.md).

@@ -9,8 +9,8 @@
 //!
 //! Imitates: an answer that ran into its token limit, or into the provider's filter, in its middle.
 //!
-//! Clients see: no error, unless `parse()` is used: LengthFinishReasonError or ContentFilterFinishReasonError.
-//! Structured output is JSON cut in its middle.
+//! Clients see: no error, unless `parse()` is used: LengthFinishReasonError or ContentFilterFinishReasonError
+//! (docs/fidelity.md). Structured output is JSON cut in its middle.
 
 use crate::units::Share;
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,9 @@
 //! Imitates: a decompression fault, memory overwritten in a proxy (WireMock's RANDOM_DATA_THEN_CLOSE, MockServer's
 //! connection errors).
 //!
-//! Clients see: an error of the decoder (UTF-8, then JSON), mostly raw and not retried.
+//! Clients see: Python: a raw UnicodeDecodeError, also in a stream (supabase-py gives the garbage as `data`, without
+//! an error). Node: a SyntaxError, but in a stream nothing: it ends as if it were complete. Never retried
+//! (docs/fidelity.md).
 
 use super::super::body::BodyPoint;
 use crate::units::ByteSize;

@@ -7,5 +7,6 @@
 //!
 //! Imitates: captive portals, single sign-on pages, maintenance pages and CDN challenges that are served with 200.
 //!
-//! Clients see: OpenAI's Python client returns the page as a string, without an error (WIRE-openai §4); Supabase's
-//! `data` is the page, or an error with status 200 (WIRE-supabase §5).
+//! Clients see: OpenAI: the page as a string, without an error; for a stream, one without any chunk, without an
+//! error. Supabase: `data` is the page without an error in Python, an error with status 200 in JavaScript
+//! (docs/fidelity.md).

@@ -2,9 +2,10 @@
 //!
 //! Keys: `size`: how much is added, at most 4 GB.
 //!
-//! On the wire: the answer, then that many bytes that mean nothing: blanks behind JSON, comments in an event stream,
-//! made while they are sent and never held. It is not compressed. The declared length is the true one. An answer that
-//! is neither JSON nor an event stream, and one whose status is no 2xx, is not hit.
+//! On the wire: the answer and that many bytes that mean nothing: blanks behind JSON, comments in front of an event
+//! stream, whose clients stop reading at its end. They are made while they are sent and never held, and nothing is
+//! compressed. The declared length is the true one. An answer that is neither JSON nor an event stream, and one whose
+//! status is no 2xx, is not hit.
 //!
 //! Imitates: a select without a limit, a join that multiplies rows, a debugging dump left in an answer.
 //!

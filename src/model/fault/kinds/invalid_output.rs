@@ -9,7 +9,7 @@
 //! Imitates: models that answer with prose or fences around the JSON although told not to, and early stops inside it.
 //!
 //! Clients see: no error: the status is 200 and `finish_reason` is `stop`; `json.loads(content)` fails in the app.
-//! `parse()` raises a validation error.
+//! `parse()` raises a ValidationError in Python, a SyntaxError in Node (docs/fidelity.md).
 
 use serde::{Deserialize, Serialize};
 

@@ -11,6 +11,6 @@
 //! Imitates: a slow provider: OpenAI's elevated latency of 2024-06 and later (status.openai.com), PostgREST behind a
 //! busy pool; correlated delays are those of a queue that fills and drains (netem's `correlation`).
 //!
-//! Clients see: `headers` and `body`: a read timeout if theirs is shorter, retried by the Python clients; the Node
-//! client waits for a late body without end (WIRE-openai §4). `chunks`: no timeout however long the stream takes,
-//! since timeouts are per read.
+//! Clients see: `headers` and `body`: a read timeout if theirs is shorter, retried by OpenAI's clients; Node's before
+//! version 7 waits for a late body without end (docs/fidelity.md). `chunks`: no timeout however long the stream
+//! takes, since timeouts are per read.

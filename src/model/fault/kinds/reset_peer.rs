@@ -11,4 +11,5 @@
 //! CONNECTION_RESET_BY_PEER).
 //!
 //! Clients see: before the answer: a connection error, retried by OpenAI's clients and by Supabase's on GET. Within
-//! it: Python's retry a whole body, Node's do not (`TypeError: terminated`); no stream is ever retried.
+//! it: Python's retry (OpenAI's a whole body, Supabase's a GET), Node's do not (`TypeError: terminated`); no stream
+//! is ever retried (docs/fidelity.md).

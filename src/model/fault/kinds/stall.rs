@@ -8,5 +8,5 @@
 //! Imitates: a model server that is rescheduled in mid-stream; proxies that buffer; the stalled streams reported of
 //! every provider.
 //!
-//! Clients see: Python: a read timeout if theirs is shorter, not retried in a stream. Node: no timeout at all, it
-//! waits (WIRE-openai §4).
+//! Clients see: Python: a read timeout if theirs is shorter, not retried in a stream. Node: no timeout in a stream,
+//! it waits; since version 7 one for bodies that are none (docs/fidelity.md).

@@ -8,8 +8,8 @@
 //! Imitates: gateways and caches that set their own default (`application/octet-stream`, `text/plain`) on a JSON
 //! body.
 //!
-//! Clients see: OpenAI's Python client returns the text instead of an object, without an error (WIRE-openai §4);
-//! supabase-js decodes by the text, whatever the type.
+//! Clients see: OpenAI's Python clients read JSON nonetheless, Node's return the text instead of an object, without
+//! an error; Supabase's decode by the text, whatever the type (docs/fidelity.md).
 
 use serde::{Deserialize, Serialize};
 
