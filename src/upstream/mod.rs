@@ -3,7 +3,7 @@
 //! `upstreams` starts and ends everything; `accept` takes connections over `link` (plain, or with a certificate of
 //! `tls`); `serve` takes one request from its head (`inbound` reads its body) to its `reply` (which `encoding`
 //! compresses), carrying out what `fault` decided (`passage`) and noting it (`notes`, `tally`). `pages` are
-//! firedrill's own. All connections are `tasks` that end together.
+//! firedrill's own; `heavy` work makes way for other connections. All connections are `tasks` that end together.
 //! What is answered comes from a mock: `openai/`, `supabase/` or `stub`, which only turn a `Call` into an `Answer`
 //! (`answer`) and know their provider's errors (`catalogue`); or from a real service (`passthrough`), or from what was
 //! recorded of one (`recording`). `environment` points an app at all this.
@@ -13,6 +13,7 @@ mod answer;
 mod catalogue;
 mod encoding;
 mod environment;
+mod heavy;
 mod inbound;
 mod link;
 mod notes;

@@ -6,7 +6,7 @@ use super::clock::WallClock;
 use super::database::row::Row;
 use super::database::schema::TableName;
 use super::database::seed::{self, SeedError};
-use super::database::store::Store;
+use super::database::store::{self, Store};
 use super::database::table::Table;
 use super::database::transaction::Change;
 use super::errors::PgError;
@@ -14,10 +14,13 @@ use super::identity::{Identity, Role};
 use super::ledger::{self, Ledger};
 use super::rest::front::{Front, Route};
 use super::rest::read::{Request, Settings};
+use super::rest::work::Work;
 use super::rest::write::Writing;
 use crate::model::upstream::{SeedFile, SeedFormat, SupabasePlan};
 use crate::units::{Offset, Seed};
 use crate::upstream::answer::{Answer, Call, Write};
+use crate::upstream::heavy::making_way;
+use http::Method;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -28,6 +31,10 @@ const PREFIX: &str = "/rest/v1/";
 const MOST_ROWS: usize = 1_000;
 /// Entries of the ledger that its page shows.
 const SHOWN: usize = 1_000;
+/// Writing a body of more bytes takes long enough to hold up others.
+const HEAVY_BODY: usize = 256 << 10;
+/// So does looking for the rows to change among more than these.
+const HEAVY_ROWS: usize = 20_000;
 
 /// The database behind its REST interface.
 pub struct Postgrest {
@@ -90,7 +97,7 @@ impl Postgrest {
 
     /// What the database holds, for people who look.
     pub fn state(&self) -> Value {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        let store = store::reading(&self.store);
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let rows: BTreeMap<String, usize> = store.tables().map(|table| (shown(table), table.len())).collect();
         let latest = ledger.latest(1).next();
@@ -102,7 +109,7 @@ impl Postgrest {
 
     /// The ledger: its latest entries, newest first, and whether the database still holds what it says.
     pub fn ledger(&self) -> Value {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        let store = store::reading(&self.store);
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         json!({
             "acknowledged": ledger.acknowledged(), "left_out": ledger.left_out(),
@@ -117,9 +124,18 @@ impl Postgrest {
         };
         let request = Request { schema: &schema, table: &table, query: call.query, headers: call.headers, head: false };
         let now = micros(self.clock);
-        let writing = Writing { settings: &self.front.settings, identity, request, body: call.body, now };
-        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        let (answer, changes) = writing.answer(&mut store, call.method)?;
+        let writing = Writing {
+            settings: &self.front.settings,
+            identity,
+            request,
+            body: call.body,
+            now,
+            work: Work::statement(),
+        };
+        let mut store = store::writing(&self.store);
+        let rows = store.table(&schema, &table).map_or(0, Table::len);
+        let heavy = call.body.len() > HEAVY_BODY || (rows > HEAVY_ROWS && *call.method != Method::POST);
+        let (answer, changes) = making_way(heavy, || writing.answer(&mut store, call.method))?;
         if self.changes.are_watched() {
             self.publish(&store, &changes, now);
         }

@@ -6,6 +6,7 @@ use super::super::media::Media;
 use super::super::preferences::Preferences;
 use super::super::read::{Settings, Telling, finish};
 use super::super::viewer::{Everybody, Viewer};
+use super::super::work::Work;
 use super::super::{range, refusals, render};
 use super::choice;
 use super::function::{Body, Function, Functions, Returns};
@@ -59,6 +60,7 @@ pub fn invoke(
     settings: &Settings,
     viewer: &dyn Viewer,
     call: &Invocation<'_>,
+    work: &Work,
 ) -> Result<Answer, PgError> {
     let post = *call.method == Method::POST;
     if !post && *call.method != Method::GET && *call.method != Method::HEAD {
@@ -79,7 +81,7 @@ pub fn invoke(
         return Err(refusals::sql(SqlError::new("25006", message)));
     }
     let arguments = typed(function, given)?;
-    let telling = Telling { store, settings, viewer, schema: call.schema };
+    let telling = Telling { store, settings, viewer, schema: call.schema, work };
     let answer = match &function.returns {
         Returns::Void => {
             run(&telling, function, &arguments)?;
