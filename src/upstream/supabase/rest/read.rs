@@ -226,12 +226,20 @@ impl Telling<'_> {
     /// # Errors
     /// As [`read`].
     pub fn first_column(&self, table: &Table, numbers: &[RowNumber], query: &Query) -> Result<Vec<Value>, PgError> {
+        let told = self.told(table, numbers, query)?;
+        Ok(told.into_iter().filter_map(|row| row.into_iter().next()).map(|(_, value)| value).collect())
+    }
+
+    /// What a query tells of each of these rows, by name.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn told(&self, table: &Table, numbers: &[RowNumber], query: &Query) -> Result<Vec<render::Told>, PgError> {
         self.with_context(|context| {
             // What a function does inside is not bound by how PostgREST is set.
             let context = Context { max_rows: None, aggregates: true, ..*context };
             let node = plan::plan(context, table, query, false)?;
-            let told = context.told(&node, numbers)?;
-            Ok(told.into_iter().filter_map(|row| row.into_iter().next()).map(|(_, value)| value).collect())
+            context.told(&node, numbers)
         })
     }
 
