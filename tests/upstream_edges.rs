@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 struct Api {
-    _upstreams: Upstreams,
+    upstreams: Upstreams,
     client: reqwest::Client,
     base: String,
 }
@@ -23,7 +23,7 @@ impl Api {
         let plan = UpstreamPlan::new(name, kind);
         let engine = Arc::new(Engine::new(Vec::new(), Seed(1)));
         let upstreams = Upstreams::start(&[plan], engine, Seed(1), EventSink::channel().0).await.unwrap();
-        Self { base: upstreams.url(name).unwrap(), _upstreams: upstreams, client: reqwest::Client::new() }
+        Self { base: upstreams.url(name).unwrap(), upstreams, client: reqwest::Client::new() }
     }
 
     async fn supabase(seed: &[(&str, SeedFormat, &str)]) -> Self {
@@ -87,4 +87,22 @@ async fn a_read_that_would_never_end_is_cancelled_and_makes_way_meanwhile() {
     });
     assert_eq!((long.0, &long.1["code"]), (500, &json!("57014")));
     assert_eq!(long.1["message"], "canceling statement due to statement timeout");
+}
+
+// --- Policies -----------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_restrictive_policy_that_is_not_understood_lets_nothing_through() {
+    let schema = "create table notes (id int primary key, text text);
+        alter table notes enable row level security;
+        create policy everybody on notes using (true);
+        create policy some on notes as restrictive using (is_friend(id));
+        insert into notes values (1, 'a');";
+    let api = Api::supabase(&[("notes.sql", SeedFormat::Sql, schema)]).await;
+    let anon = api.upstreams.environment()["SUPABASE_ANON_KEY"].clone();
+    let path = format!("{}/rest/v1/notes", api.base);
+    let seen = api.client.get(&path).header("apikey", &anon).send().await.unwrap();
+    assert_eq!(seen.json::<Value>().await.unwrap(), json!([]));
+    let written = api.client.post(&path).header("apikey", &anon).json(&json!({"id": 2})).send().await.unwrap();
+    assert_eq!(written.json::<Value>().await.unwrap()["code"], "42501");
 }
