@@ -285,6 +285,11 @@ async fn nothing_secret_is_kept() {
         assert_eq!(body["access_token"], "t0psecret", "the app gets what was sent");
     })
     .await;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "nobody else may read it");
+    }
     let text = std::fs::read_to_string(&file).unwrap();
     for secret in ["sk-proj", "hidden", "eve@", "adam@", "AbCdEfGh", "t0psecret", "98765", "acme", "abcdef"] {
         assert!(!text.contains(secret), "{secret} was kept: {text}");

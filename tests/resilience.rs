@@ -96,6 +96,7 @@ fn plan(kind: UpstreamKind, rules: Vec<FaultRule>) -> Plan {
         probes: ProbePlan { health: None, memory_every: Span::from_secs(1), stats: None, metrics: None },
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: Span::from_secs(1) },
         allow_hosts: Vec::new(),
+        control: None,
     }
 }
 
@@ -272,7 +273,7 @@ async fn exponential_back_off_and_amplification_are_told() {
     let fired: Vec<u64> = told
         .events
         .iter()
-        .filter_map(|event| if let RunEvent::FaultFired { call, .. } = event { Some(*call) } else { None })
+        .filter_map(|event| if let RunEvent::FaultFired { call, .. } = event { *call } else { None })
         .collect();
     assert!(fired.len() == 96 && fired.iter().all(|call| told.notes().iter().any(|note| note.call == *call)));
 }

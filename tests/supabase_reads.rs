@@ -528,3 +528,32 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_function_with_columns_of_its_own_gives_just_these() {
+    let query = |select: Option<&str>, rows: &str| FunctionBody::Query {
+        from: "books".into(),
+        select: select.map(str::to_owned),
+        rows: rows.into(),
+        definer: false,
+    };
+    let columns = |all: &[(&str, &str)]| {
+        ReturnsPlan::Table(all.iter().map(|(name, kind)| ((*name).into(), (*kind).into())).collect())
+    };
+    let functions = vec![
+        function("by_name", &[], columns(&[("title", "text"), ("id", "bigint")]), query(None, "id=lt.3&order=id.desc")),
+        function(
+            "by_place",
+            &[],
+            columns(&[("n", "text"), ("who", "text")]),
+            query(Some("id,...authors!books_author_id_fkey(name)"), "id=eq.3"),
+        ),
+        function("too_few", &[], columns(&[("a", "int"), ("b", "int")]), query(Some("id"), "")),
+    ];
+    let project = Project::start(SupabasePlan { functions, ..Project::plan() }).await;
+    let told = project.get("rpc/by_name").await;
+    assert_eq!(told.json(), json!([{"title": "Two, \"2\"", "id": 2}, {"title": "One", "id": 1}]));
+    assert_eq!(project.get("rpc/by_name?select=id&id=eq.1").await.json(), json!([{"id": 1}]));
+    assert_eq!(project.get("rpc/by_place").await.json(), json!([{"n": "3", "who": "Bob"}]));
+    assert_eq!(project.get("rpc/too_few").await.refusal(), (400, "42804".into()));
+}

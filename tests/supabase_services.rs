@@ -15,10 +15,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 struct Project {
     _upstreams: Upstreams,
@@ -513,4 +516,39 @@ async fn the_handshake_wants_a_key_and_a_websocket() {
     let path = format!("{}/realtime/v1/websocket", project.base);
     assert_eq!(project.send(project.client.get(&path)).await.status, 401);
     assert_eq!(project.send(project.client.get(format!("{path}?apikey=k"))).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_heartbeat_without_a_join_is_answered() {
+    let project = Project::new().await;
+    let mut socket = Socket::open(&project, "1.0.0").await;
+    let beat = json!({"topic": "phoenix", "event": "heartbeat", "payload": {}, "ref": "5"});
+    socket.stream.send(Message::Text(beat.to_string().into())).await.unwrap();
+    assert_eq!(socket.next().await.2, json!("5"));
+}
+
+#[tokio::test]
+async fn a_close_is_answered_with_its_code() {
+    let project = Project::new().await;
+    for code in [CloseCode::Normal, CloseCode::Library(4_001)] {
+        let mut socket = Socket::open(&project, "1.0.0").await;
+        socket.stream.close(Some(CloseFrame { code, reason: "bye".into() })).await.unwrap();
+        let Message::Close(Some(answer)) = socket.message().await else { panic!("no close came back") };
+        assert_eq!((answer.code, answer.reason.as_str()), (code, "bye"));
+    }
+}
+
+#[tokio::test]
+async fn who_breaks_the_protocol_is_told_how() {
+    let project = Project::new().await;
+    let mut socket = Socket::open(&project, "1.0.0").await;
+    // A text of more than the largest message.
+    socket.stream.send(Message::Text(" ".repeat((1 << 20) + 1).into())).await.unwrap();
+    let Message::Close(Some(close)) = socket.message().await else { panic!("no close") };
+    assert_eq!(close.code, CloseCode::Size);
+    let mut socket = Socket::open(&project, "1.0.0").await;
+    // A frame with an opcode that does not exist, masked with zeros.
+    socket.stream.get_mut().write_all(&[0x83, 0x80, 0, 0, 0, 0]).await.unwrap();
+    let Message::Close(Some(close)) = socket.message().await else { panic!("no close") };
+    assert_eq!(close.code, CloseCode::Protocol);
 }

@@ -133,6 +133,19 @@ fn body(out: &mut Collector, file: &FunctionFile, span: Range<usize>) -> Functio
         }
     }
     let mut bodies = Vec::new();
+    if let (Some(select), ReturnsFile::Other(ManyFile::Row(table) | ManyFile::Rows(table))) =
+        (&file.select, file.returns.get_ref())
+    {
+        out.error(select.span(), format!("`select` has no effect: whole rows of `{table}` are returned"))
+            .help("leave it away, or say which columns: returns = { table = [\"id bigint\", \"title text\"] }");
+    }
+    if let (Some(from), ReturnsFile::Other(ManyFile::Row(table) | ManyFile::Rows(table))) =
+        (&file.from, file.returns.get_ref())
+        && from.get_ref() != table
+    {
+        out.error(from.span(), format!("it returns rows of `{table}`, and cannot take them from `{}`", from.get_ref()))
+            .help(format!("write from = \"{table}\", or name the columns: returns = {{ table = [\"name type\", …] }}"));
+    }
     if let Some(json) = &file.json {
         bodies.push((json.span(), FunctionBody::Constant(json.get_ref().to_json())));
     }
@@ -178,6 +191,13 @@ fn raise(out: &mut Collector, file: &RaiseFile) -> FunctionBody {
     {
         out.error(written.span(), format!("`{code}` is no SQLSTATE"))
             .help("five digits and capital letters, such as \"P0001\"; \"PT404\" makes PostgREST answer 404");
+    }
+    if let Some(written) = &file.code
+        && let Some(status) = code.strip_prefix("PT").and_then(|digits| digits.parse::<u16>().ok())
+        && !(200..=599).contains(&status)
+    {
+        out.error(written.span(), format!("{status} is no status that an answer can end with"))
+            .help("`PT` and a status from 200 to 599, such as \"PT404\"");
     }
     FunctionBody::Raise {
         code: code.to_owned(),

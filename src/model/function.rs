@@ -61,7 +61,8 @@ pub enum FunctionBody {
     Query {
         /// The table.
         from: String,
-        /// Which columns, as in `select`; for a function that gives rows of a table it is all of them.
+        /// Which columns, as in `select`: the value where values are given, in the order of its own columns where those
+        /// are; without it, the columns of their names. A function that gives rows of a table gives whole ones.
         select: Option<String>,
         /// Which rows: filters, `order`, `limit` and `offset`, joined by `&`.
         rows: String,

@@ -4,7 +4,7 @@
 //! `tls`); `serve` takes one request from its head (`inbound` reads its body) to its `reply` (which `encoding`
 //! compresses), carrying out what `fault` decided (`passage` sorts it, `alter` changes content and
 //! `head` headers, each `fire` is noted once) and noting it (`notes`, `tally`). `pages` are
-//! firedrill's own. All connections are `tasks` that end together.
+//! firedrill's own; `heavy` work makes way for other connections. All connections are `tasks` that end together.
 //! What is answered comes from a mock: `openai/`, `supabase/` or `stub`, which only turn a `Call` into an `Answer`
 //! (`answer`) and know their provider's errors (`catalogue`); or from a real service (`passthrough`), or from what was
 //! recorded of one (`recording`). `environment` points an app at all this.
@@ -20,6 +20,7 @@ mod environment;
 mod fire;
 mod front;
 mod head;
+mod heavy;
 mod inbound;
 mod link;
 mod notes;

@@ -16,7 +16,6 @@ mod embeddings;
 mod errors;
 mod events;
 mod generations;
-mod heavy;
 mod inference;
 mod limits;
 mod mock;

@@ -1,8 +1,8 @@
 //! [`Schemas`]: the schemas that requests send, each read once.
 
 use super::generations::Generations;
-use super::heavy::making_way;
 use super::schema::Schema;
+use crate::upstream::heavy::making_way;
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::xxh3_128;
 

@@ -5,9 +5,9 @@
 //! again, such as system prompts, are counted once.
 
 use super::generations::Generations;
-use super::heavy::making_way;
 use super::models::Encoding;
 use super::said::Spoken;
+use crate::upstream::heavy::making_way;
 use bpe_openai::Tokenizer;
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::xxh3_64_with_seed;

@@ -13,6 +13,8 @@ use http::header::{
 use http::{HeaderMap, Method, StatusCode, Uri};
 use std::fs::File;
 use std::io::Write as _;
+#[cfg(unix)]
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -238,7 +240,12 @@ fn create(path: &Path, header: &Header) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut file = File::options().write(true).create_new(true).open(path)?;
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    // What is taken out by its form is never sure to be everything.
+    #[cfg(unix)]
+    options.mode(0o600);
+    let mut file = options.open(path)?;
     let mut line = serde_json::to_vec(header)?;
     line.push(b'\n');
     file.write_all(&line)?;

@@ -6,7 +6,7 @@ use super::clock::WallClock;
 use super::database::row::Row;
 use super::database::schema::TableName;
 use super::database::seed::{self, SeedError};
-use super::database::store::Store;
+use super::database::store::{self, Store};
 use super::database::table::Table;
 use super::database::transaction::Change;
 use super::errors::PgError;
@@ -14,12 +14,14 @@ use super::identity::{Identity, Role};
 use super::ledger::{self, Ledger};
 use super::rest::front::{Front, Route};
 use super::rest::read::{Request, Settings};
+use super::rest::work::Work;
 use super::rest::write::Writing;
 use super::suffered::{History, Suffered};
 use crate::model::fault::DataFault;
 use crate::model::upstream::{SeedFile, SeedFormat, SupabasePlan};
 use crate::units::{Offset, Seed};
 use crate::upstream::answer::{Answer, AnswerBody, Call, DataHit, Write};
+use crate::upstream::heavy::making_way;
 use http::header::CONTENT_RANGE;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -33,6 +35,10 @@ const PREFIX: &str = "/rest/v1/";
 const MOST_ROWS: usize = 1_000;
 /// Entries of the ledger that its page shows.
 const SHOWN: usize = 1_000;
+/// Writing a body of more bytes takes long enough to hold up others.
+const HEAVY_BODY: usize = 256 << 10;
+/// So does looking for the rows to change among more than these.
+const HEAVY_ROWS: usize = 20_000;
 
 /// The database behind its REST interface.
 pub struct Postgrest {
@@ -157,7 +163,7 @@ impl Postgrest {
 
     /// What the database holds, for people who look.
     pub fn state(&self) -> Value {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        let store = store::reading(&self.store);
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let rows: BTreeMap<String, usize> = store.tables().map(|table| (shown(table), table.len())).collect();
         let latest = ledger.latest(1).next();
@@ -169,7 +175,7 @@ impl Postgrest {
 
     /// The ledger: its latest entries, newest first, and whether the database still holds what it says.
     pub fn ledger(&self) -> Value {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        let store = store::reading(&self.store);
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         json!({
             "acknowledged": ledger.acknowledged(), "left_out": ledger.left_out(),
@@ -184,9 +190,18 @@ impl Postgrest {
         };
         let request = Request { schema: &schema, table: &table, query: call.query, headers: call.headers, head: false };
         let now = micros(self.clock);
-        let writing = Writing { settings: &self.front.settings, identity, request, body: call.body, now };
-        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        let (answer, changes) = writing.answer(&mut store, call.method)?;
+        let writing = Writing {
+            settings: &self.front.settings,
+            identity,
+            request,
+            body: call.body,
+            now,
+            work: Work::statement(),
+        };
+        let mut store = store::writing(&self.store);
+        let rows = store.table(&schema, &table).map_or(0, Table::len);
+        let heavy = call.body.len() > HEAVY_BODY || (rows > HEAVY_ROWS && *call.method != Method::POST);
+        let (answer, changes) = making_way(heavy, || writing.answer(&mut store, call.method))?;
         let suffered = if hits.is_empty() {
             None
         } else {

@@ -2,9 +2,11 @@
 //! is known, since a script may speak of what comes later.
 
 use super::compile::{Compiler, Types};
+use super::expression::Expr;
 use super::policy::{Policy, RowSecurity};
 use super::schema::{Action, Check, Column, ForeignKey, TableDef, TableName, UniqueKey};
 use super::types::{ColumnType, EnumType};
+use super::value::Value;
 use sqlparser::ast::{self, DataType};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -350,8 +352,16 @@ impl Draft {
                     security.policies.push(Policy { using, with_check, ..draft.policy.clone() });
                 }
                 Err(unknown) => {
+                    let effect = if draft.policy.permissive {
+                        "grants nothing"
+                    } else {
+                        // It must hold beside those that grant: without it, more would be seen than may be.
+                        let never = || Some(Expr::Constant(Value::Bool(false)));
+                        security.policies.push(Policy { using: never(), with_check: never(), ..draft.policy.clone() });
+                        "is restrictive and so lets nothing through"
+                    };
                     let message =
-                        format!("policy \"{}\" grants nothing: firedrill does not know {unknown}", draft.policy.name);
+                        format!("policy \"{}\" {effect}: firedrill does not know {unknown}", draft.policy.name);
                     warnings.push(Remark { line: draft.line, message });
                 }
             }

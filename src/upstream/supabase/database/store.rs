@@ -4,7 +4,9 @@ use super::schema::{ForeignKey, TableDef, TableName};
 use super::table::Table;
 use super::volatile::Volatile;
 use crate::units::Seed;
+use crate::upstream::heavy::making_way;
 use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 /// Tables that requests may make.
 const MOST_TABLES: usize = 256;
@@ -131,5 +133,23 @@ impl Store {
             self.evicted += 1;
         }
         self.evicted > before
+    }
+}
+
+/// The database to read. Whoever has to wait for it lets the thread's other connections go on meanwhile.
+pub fn reading(store: &RwLock<Store>) -> RwLockReadGuard<'_, Store> {
+    match store.try_read() {
+        Ok(store) => store,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => making_way(true, || store.read().unwrap_or_else(PoisonError::into_inner)),
+    }
+}
+
+/// The database to write, as [`reading`].
+pub fn writing(store: &RwLock<Store>) -> RwLockWriteGuard<'_, Store> {
+    match store.try_write() {
+        Ok(store) => store,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => making_way(true, || store.write().unwrap_or_else(PoisonError::into_inner)),
     }
 }

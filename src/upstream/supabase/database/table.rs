@@ -161,6 +161,11 @@ impl Table {
         self.bytes
     }
 
+    /// Bytes of one row on average, roughly.
+    pub fn bytes_of_one(&self) -> u64 {
+        self.bytes / (self.rows.len() as u64).max(1)
+    }
+
     /// Its rows, in order of insertion.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = (RowNumber, &Row)> {
         self.rows.iter().map(|(number, row)| (*number, row))

@@ -18,11 +18,15 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::{Role as End, WebSocketConfig};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role as End, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// A connection that sends nothing for so long is closed (Phoenix's default); clients send heartbeats every 25 s.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How long a client may take to close its side after the farewell.
+const LINGER: Duration = Duration::from_secs(2);
 /// The largest message. The real limits are 256 KB to 3 MB, by plan.
 const LARGEST: usize = 1 << 20;
 /// The largest thing that somebody present may tell of itself; it is kept as long as the connection.
@@ -68,7 +72,7 @@ impl Connection {
         let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), End::Server, Some(config)).await;
         let (mut changes, mut casts) = (self.project.changes.listen(), self.project.hub.listen());
         let mut heard = Instant::now();
-        loop {
+        let farewell = loop {
             let expiry = self.next_expiry();
             tokio::select! {
                 message = socket.next() => match message {
@@ -76,22 +80,24 @@ impl Connection {
                         heard = Instant::now();
                         self.heard(&message);
                     }
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                    // The answer to a close is made where the close is read, and only has to leave.
+                    Some(Ok(Message::Close(_))) | None => break None,
+                    Some(Err(error)) => break ending(&error),
                     // Pings are answered where they are read.
                     Some(Ok(_)) => heard = Instant::now(),
                 },
                 change = changes.recv() => match change {
                     Ok(change) => self.changed(&change),
                     Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => break,
+                    Err(RecvError::Closed) => break Some((CloseCode::Away, "the server ends")),
                 },
                 cast = casts.recv() => match cast {
                     Ok(cast) => self.passed_on(&cast),
                     Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => break,
+                    Err(RecvError::Closed) => break Some((CloseCode::Away, "the server ends")),
                 },
                 () = tokio::time::sleep_until(expiry), if !self.channels.is_empty() => self.expire(),
-                () = tokio::time::sleep_until(heard + SILENCE) => break,
+                () = tokio::time::sleep_until(heard + SILENCE) => break Some((CloseCode::Normal, "")),
             }
             for message in std::mem::take(&mut self.out) {
                 if socket.feed(message).await.is_err() {
@@ -100,12 +106,17 @@ impl Connection {
                 }
             }
             if socket.flush().await.is_err() {
-                break;
+                break None;
             }
-        }
+        };
         self.leave_all();
         // The other end may be gone already.
-        let _ = socket.close(None).await;
+        let _ = match farewell {
+            None => socket.flush().await,
+            Some((code, reason)) => socket.close(Some(CloseFrame { code, reason: reason.into() })).await,
+        };
+        // A socket that is dropped with something unread is reset, which takes the farewell with it.
+        let _ = tokio::time::timeout(LINGER, async { while let Some(Ok(_)) = socket.next().await {} }).await;
     }
 
     fn say(&mut self, frame: &Frame) {
@@ -308,6 +319,17 @@ impl Connection {
         for (topic, expires) in expired {
             self.shut(&topic, &format!("Token has expired {} seconds ago", now - expires));
         }
+    }
+}
+
+/// What to say to a client that broke the protocol (RFC 6455 §7.4.1); nothing where the connection itself is broken.
+fn ending(error: &Error) -> Option<(CloseCode, &'static str)> {
+    match error {
+        Error::Capacity(_) => Some((CloseCode::Size, "message too large")),
+        Error::Utf8(_) => Some((CloseCode::Invalid, "no UTF-8")),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some((CloseCode::Protocol, "protocol error")),
+        _ => None,
     }
 }
 

@@ -59,8 +59,9 @@ impl Frame {
                 let value: Value = serde_json::from_str(text).ok()?;
                 match (version, value) {
                     (Version::V1, Value::Object(mut fields)) => Some(Self {
-                        join_ref: word(fields.get("join_ref")?),
-                        reference: word(fields.get("ref")?),
+                        // Phoenix reads what an object does not say as null: heartbeats have no `join_ref`.
+                        join_ref: fields.get("join_ref").and_then(word),
+                        reference: fields.get("ref").and_then(word),
                         topic: fields.get("topic")?.as_str()?.to_owned(),
                         event: fields.get("event")?.as_str()?.to_owned(),
                         payload: fields.remove("payload").unwrap_or_default(),
@@ -169,6 +170,13 @@ mod tests {
         }
         let v2 = frame.reply("ok", json!({})).write(Version::V2);
         assert_eq!(v2.to_text().unwrap(), r#"["1","2","realtime:room","phx_reply",{"response":{},"status":"ok"}]"#);
+    }
+
+    #[test]
+    fn what_an_object_does_not_say_is_null() {
+        let beat = Message::Text(r#"{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"7"}"#.into());
+        let frame = Frame::read(&beat, Version::V1).unwrap();
+        assert_eq!((frame.join_ref, frame.reference.as_deref()), (None, Some("7")));
     }
 
     #[test]

@@ -12,6 +12,9 @@ use std::cmp::Ordering;
 
 static NULL: Value = Value::Null;
 
+/// What is done with a row; tells whether more are wanted.
+type Each<'e> = dyn FnMut(RowNumber, &Row) -> Result<bool, PgError> + 'e;
+
 /// Rows of a table, and how many there are beyond what was asked for.
 #[derive(Debug)]
 pub struct Page {
@@ -34,29 +37,16 @@ impl Context<'_> {
             node.limit.map_or(usize::MAX, |limit| limit.saturating_add(node.offset))
         };
         let mut numbers = Vec::new();
-        match candidates(node.table, &node.predicates) {
-            Some(listed) => {
-                for number in listed {
-                    if numbers.len() >= enough {
-                        break;
-                    }
-                    if let Some(row) = node.table.row(number)
-                        && self.passes(node, row)?
-                    {
-                        numbers.push(number);
-                    }
-                }
+        let cost = self.cost(node);
+        let mut look = |number: RowNumber, row: &Row| {
+            self.work.spend(cost)?;
+            if self.passes(node, row)? {
+                numbers.push(number);
             }
-            None => {
-                for (number, row) in node.table.rows() {
-                    if numbers.len() >= enough {
-                        break;
-                    }
-                    if self.passes(node, row)? {
-                        numbers.push(number);
-                    }
-                }
-            }
+            Ok::<_, PgError>(numbers.len() < enough)
+        };
+        if enough > 0 {
+            each_candidate(node.table, &node.predicates, &mut look)?;
         }
         let total = numbers.len();
         if node.grouped {
@@ -72,7 +62,9 @@ impl Context<'_> {
     /// As [`Context::page`].
     pub fn page_of(&self, node: &Node<'_>, numbers: Vec<RowNumber>) -> Result<Page, PgError> {
         let mut kept = Vec::with_capacity(numbers.len());
+        let cost = self.cost(node);
         for number in numbers {
+            self.work.spend(cost)?;
             if let Some(row) = node.table.row(number)
                 && self.fulfils(node, row)?
             {
@@ -101,24 +93,14 @@ impl Context<'_> {
             Ok(self.viewer.sees(table, row))
         };
         let mut chosen = Vec::new();
-        match candidates(table, predicates) {
-            Some(listed) => {
-                for number in listed {
-                    if let Some(row) = table.row(number)
-                        && holds(row)?
-                    {
-                        chosen.push(number);
-                    }
-                }
+        let cost = looking(table, predicates.len() + 1);
+        each_candidate(table, predicates, &mut |number, row| {
+            self.work.spend(cost)?;
+            if holds(row)? {
+                chosen.push(number);
             }
-            None => {
-                for (number, row) in table.rows() {
-                    if holds(row)? {
-                        chosen.push(number);
-                    }
-                }
-            }
-        }
+            Ok(true)
+        })?;
         Ok(chosen)
     }
 
@@ -148,19 +130,98 @@ impl Context<'_> {
     /// # Errors
     /// As [`Context::page`].
     pub fn related(&self, child: &Child<'_>, row: &Row) -> Result<Vec<RowNumber>, PgError> {
-        let Some(relation) = &child.relation else { return Ok(Vec::new()) };
+        self.first_related(child, row, usize::MAX)
+    }
+
+    /// The first of [`Context::related`], no more than `most` of them.
+    ///
+    /// # Errors
+    /// As [`Context::page`].
+    pub fn first_related(&self, child: &Child<'_>, row: &Row, most: usize) -> Result<Vec<RowNumber>, PgError> {
+        let (Some(relation), node) = (&child.relation, &child.node) else { return Ok(Vec::new()) };
+        let most = node.limit.map_or(most, |limit| limit.min(most));
+        // Without an order nothing is to be learnt from the rows behind the last one.
+        let enough = if node.grouped || !node.order.is_empty() { usize::MAX } else { most.saturating_add(node.offset) };
         let mut numbers = Vec::new();
-        for number in joined(relation, row, |table, row| self.viewer.sees(table, row)) {
-            if let Some(related) = relation.target.row(number)
-                && self.passes(&child.node, related)?
-            {
-                numbers.push(number);
-            }
+        if enough > 0 {
+            let cost = self.cost(node);
+            self.each_joined(relation, row, &mut |number, related| {
+                self.work.spend(cost)?;
+                if self.passes(node, related)? {
+                    numbers.push(number);
+                }
+                Ok(numbers.len() < enough)
+            })?;
         }
-        if child.node.grouped {
+        if node.grouped {
             return Ok(numbers);
         }
-        Ok(self.cut(&child.node, self.sorted(&child.node, numbers)?))
+        let mut numbers = self.cut(node, self.sorted(node, numbers)?);
+        numbers.truncate(most);
+        Ok(numbers)
+    }
+
+    /// Calls `each` with the rows of the other table whose key is that of a row, through the table between them if
+    /// there is one, until it has enough.
+    fn each_joined(&self, relation: &Relation<'_>, row: &Row, each: &mut Each<'_>) -> Result<(), PgError> {
+        let own: Vec<&Value> = relation.own.iter().map(|place| row.get(*place)).collect();
+        let Some(junction) = &relation.junction else {
+            return self.each_equal(relation.target, &relation.other, &own, each).map(drop);
+        };
+        let cost = looking(junction.table, 1);
+        let through = &mut |_: RowNumber, between: &Row| {
+            self.work.spend(cost)?;
+            if !self.viewer.sees(junction.table, between) {
+                return Ok(true);
+            }
+            let key: Vec<&Value> = junction.target_places().iter().map(|place| between.get(*place)).collect();
+            self.each_equal(relation.target, &relation.other, &key, each)
+        };
+        self.each_equal(junction.table, junction.own_places(), &own, through).map(drop)
+    }
+
+    /// Calls `each` with the rows that have these values at these places. Tells whether it wants more.
+    fn each_equal(
+        &self,
+        table: &Table,
+        places: &[usize],
+        values: &[&Value],
+        each: &mut Each<'_>,
+    ) -> Result<bool, PgError> {
+        if values.iter().any(|value| value.is_null()) {
+            return Ok(true);
+        }
+        let same = |row: &Row| places.iter().zip(values).all(|(place, value)| row.get(*place).is_same(value));
+        let key = match values {
+            [value] => value.key(),
+            values => values.iter().try_fold(0_u64, |all, value| Some(combine(all, value.key()?))),
+        };
+        match key.and_then(|key| table.lookup(places, key)) {
+            Some(listed) => {
+                for number in listed {
+                    if let Some(row) = table.row(*number)
+                        && same(row)
+                        && !each(*number, row)?
+                    {
+                        return Ok(false);
+                    }
+                }
+            }
+            None => {
+                self.work.spend(table.len() as u64)?;
+                for (number, row) in table.rows() {
+                    if same(row) && !each(number, row)? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The work of looking at one row.
+    fn cost(&self, node: &Node<'_>) -> u64 {
+        looking(node.table, node.predicates.len() + usize::from(!self.viewer.sees_all(node.table)))
     }
 
     /// The only row of a to-one relation.
@@ -168,7 +229,7 @@ impl Context<'_> {
     /// # Errors
     /// As [`Context::page`].
     pub fn related_row<'s>(&self, child: &Child<'s>, row: &Row) -> Result<Option<&'s Row>, PgError> {
-        let number = self.related(child, row)?.first().copied();
+        let number = self.first_related(child, row, 1)?.first().copied();
         Ok(number.and_then(|number| child.node.table.row(number)))
     }
 
@@ -190,6 +251,9 @@ impl Context<'_> {
         if node.order.is_empty() || numbers.len() < 2 {
             return Ok(numbers);
         }
+        // Each is held against as many others as the number of all has bits.
+        let each = u64::from(numbers.len().ilog2()) * node.order.len() as u64;
+        self.work.spend(numbers.len() as u64 * each)?;
         let mut keyed = Vec::with_capacity(numbers.len());
         for number in numbers {
             let Some(row) = node.table.row(number) else { continue };
@@ -213,6 +277,34 @@ impl Context<'_> {
         };
         node.order.iter().map(key).collect()
     }
+}
+
+/// Calls `each` with the rows that may fulfil what is asked, until it has enough.
+fn each_candidate(table: &Table, predicates: &[Predicate], each: &mut Each<'_>) -> Result<(), PgError> {
+    match candidates(table, predicates) {
+        Some(listed) => {
+            for number in listed {
+                if let Some(row) = table.row(number)
+                    && !each(number, row)?
+                {
+                    break;
+                }
+            }
+        }
+        None => {
+            for (number, row) in table.rows() {
+                if !each(number, row)? {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The work of looking at one row of a table in so many ways: more for large rows, of which more is read.
+fn looking(table: &Table, ways: usize) -> u64 {
+    1 + ways as u64 * (1 + table.bytes_of_one() / 256)
 }
 
 /// The order of two rows by their keys.
@@ -243,35 +335,4 @@ fn candidates(table: &Table, predicates: &[Predicate]) -> Option<Vec<RowNumber>>
         numbers.dedup();
     }
     Some(numbers)
-}
-
-/// The rows of the other table whose key is that of a row, through the table between them if there is one.
-fn joined(relation: &Relation<'_>, row: &Row, sees: impl Fn(&Table, &Row) -> bool) -> Vec<RowNumber> {
-    let own: Vec<&Value> = relation.own.iter().map(|place| row.get(*place)).collect();
-    let Some(junction) = &relation.junction else { return equal(relation.target, &relation.other, &own) };
-    let mut numbers = Vec::new();
-    for number in equal(junction.table, junction.own_places(), &own) {
-        let Some(between) = junction.table.row(number) else { continue };
-        if sees(junction.table, between) {
-            let key: Vec<&Value> = junction.target_places().iter().map(|place| between.get(*place)).collect();
-            numbers.extend(equal(relation.target, &relation.other, &key));
-        }
-    }
-    numbers
-}
-
-/// The rows with these values at these places.
-fn equal(table: &Table, places: &[usize], values: &[&Value]) -> Vec<RowNumber> {
-    if values.iter().any(|value| value.is_null()) {
-        return Vec::new();
-    }
-    let same = |row: &Row| places.iter().zip(values).all(|(place, value)| row.get(*place).is_same(value));
-    let key = match values {
-        [value] => value.key(),
-        values => values.iter().try_fold(0_u64, |all, value| Some(combine(all, value.key()?))),
-    };
-    match key.and_then(|key| table.lookup(places, key)) {
-        Some(listed) => listed.iter().copied().filter(|number| table.row(*number).is_some_and(same)).collect(),
-        None => table.rows().filter(|(_, row)| same(row)).map(|(number, _)| number).collect(),
-    }
 }

@@ -1,17 +1,19 @@
 //! [`Front`]: which part of PostgREST a request is for. Everything but writing is answered from here.
 
-use super::super::database::store::Store;
+use super::super::database::store::{Store, reading};
 use super::super::errors::PgError;
 use super::media::Media;
 use super::read::{self, Request, Settings};
 use super::rpc::{self, Functions, Invocation};
 use super::viewer::Viewer;
+use super::work::Work;
 use super::{openapi, refusals};
 use crate::model::function::FunctionPlan;
 use crate::upstream::answer::{Answer, Call};
+use crate::upstream::heavy::making_way;
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 
 /// Longer names are cut by PostgreSQL, and belong to no table.
 const LONGEST_NAME: usize = 63;
@@ -77,13 +79,15 @@ impl Front {
             };
         }
         if rpc {
-            let store = store.read().unwrap_or_else(PoisonError::into_inner);
             if *call.method == Method::OPTIONS {
                 return answered(self.function_methods(schema, named));
             }
             let Call { method, query, headers, body, .. } = *call;
             let invocation = Invocation { schema, name: named, method, query, headers, body };
-            return answered(rpc::invoke(&self.functions, &store, &self.settings, viewer, &invocation)?);
+            return answered(with_care(|work| {
+                let store = reading(store);
+                rpc::invoke(&self.functions, &store, &self.settings, viewer, &invocation, work)
+            })?);
         }
         if named.len() > LONGEST_NAME {
             return Err(refusals::no_table(schema, named, std::iter::empty()));
@@ -92,10 +96,10 @@ impl Front {
             Method::GET | Method::HEAD => {
                 let head = *call.method == Method::HEAD;
                 let request = Request { schema, table: named, query: call.query, headers: call.headers, head };
-                answered(read::read(store, &self.settings, viewer, &request)?)
+                answered(with_care(|work| read::read(store, &self.settings, viewer, &request, work))?)
             }
             Method::OPTIONS => {
-                let store = store.read().unwrap_or_else(PoisonError::into_inner);
+                let store = reading(store);
                 answered(table_methods(&store, schema, named)?)
             }
             Method::POST | Method::PATCH | Method::PUT | Method::DELETE => {
@@ -124,7 +128,7 @@ impl Front {
         let body = if *call.method == Method::HEAD {
             Vec::new()
         } else {
-            let store = store.read().unwrap_or_else(PoisonError::into_inner);
+            let store = reading(store);
             openapi::document(&store, schema, &self.functions, call.header("host").unwrap_or("localhost"))
         };
         Ok(Answer::text(StatusCode::OK, "application/openapi+json; charset=utf-8", body)
@@ -134,6 +138,15 @@ impl Front {
     fn function_methods(&self, schema: &str, name: &str) -> Answer {
         let volatile = self.functions.of(schema).find(|function| function.name == name).is_none_or(|f| f.volatile);
         allow(if volatile { "OPTIONS,POST" } else { "OPTIONS,GET,HEAD,POST" })
+    }
+}
+
+/// Does what only reads: what takes long begins again where it does not keep other connections waiting.
+fn with_care<T>(read: impl Fn(&Work) -> Result<T, PgError>) -> Result<T, PgError> {
+    let work = Work::light();
+    match read(&work) {
+        Err(_) if work.is_spent() => making_way(true, || read(&Work::statement())),
+        done => done,
     }
 }
 

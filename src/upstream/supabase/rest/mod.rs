@@ -5,8 +5,8 @@
 //!
 //! `grammar` reads the query string. `plan` finds every name in it, with `expression`, `cast`, `relations`, and
 //! `predicate`, whose `test`s `operator` makes ready with `pattern`, `containment` and `search`. `fetch` finds the rows,
-//! as far as the `viewer` may see them, and `render` writes them, with `aggregate` for groups. `scan` looks into JSON,
-//! `refusals` are the errors.
+//! as far as the `viewer` may see them, and `render` writes them, with `aggregate` for groups, as far as the
+//! `work` of a request may go. `scan` looks into JSON, `refusals` are the errors.
 
 mod aggregate;
 mod cast;
@@ -33,4 +33,5 @@ mod scan;
 mod search;
 mod test;
 pub mod viewer;
+pub mod work;
 pub mod write;

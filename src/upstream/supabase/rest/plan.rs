@@ -7,6 +7,7 @@ use super::operator::Clause;
 use super::predicate::{Predicate, Scope, Unreadable};
 use super::refusals;
 use super::relations::{self, Cardinality, Relation};
+use super::work::Work;
 use super::{aggregate, viewer::Viewer};
 use crate::upstream::supabase::database::error::SqlError;
 use crate::upstream::supabase::database::schema::TableDef;
@@ -28,6 +29,8 @@ pub struct Context<'s> {
     pub max_rows: Option<usize>,
     /// Whether aggregates may be used (`db-aggregates-enabled`).
     pub aggregates: bool,
+    /// How much may still be done for it.
+    pub work: &'s Work,
 }
 
 /// One table of a query.

@@ -1,7 +1,7 @@
 //! Answering a read: `GET` and `HEAD` on a table, and telling rows that a write gives back.
 
 use super::super::database::schema::TableName;
-use super::super::database::store::Store;
+use super::super::database::store::{Store, reading, writing};
 use super::super::database::table::{RowNumber, Table};
 use super::super::database::value::Value;
 use super::super::errors::PgError;
@@ -11,11 +11,12 @@ use super::media::Media;
 use super::plan::{self, Context, Node};
 use super::preferences::{Count, Preferences};
 use super::viewer::Viewer;
+use super::work::Work;
 use super::{range, refusals, render};
 use crate::upstream::answer::Answer;
 use http::{HeaderMap, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 
 /// What stays as it is in `Content-Location`.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -55,13 +56,14 @@ pub fn read(
     settings: &Settings,
     viewer: &dyn Viewer,
     request: &Request<'_>,
+    work: &Work,
 ) -> Result<Answer, PgError> {
     let mut query = grammar::parse(request.query, Parameters::Filters)?;
     range::narrow(&mut query.rows, request.headers, !request.head)?;
     let preferences = Preferences::read(request.headers);
     let wanted = {
-        let store = store.read().unwrap_or_else(PoisonError::into_inner);
-        let telling = Telling { store: &store, settings, viewer, schema: request.schema };
+        let store = reading(store);
+        let telling = Telling { store: &store, settings, viewer, schema: request.schema, work };
         match telling.read(request, &query, &preferences) {
             Err(Stop::Indexes(wanted)) => wanted,
             Err(Stop::Refused(error)) => return Err(*error),
@@ -69,15 +71,15 @@ pub fn read(
         }
     };
     {
-        let mut store = store.write().unwrap_or_else(PoisonError::into_inner);
+        let mut store = writing(store);
         for (name, place) in wanted {
             if let Some(table) = store.table_mut(&name.schema, &name.table) {
                 table.build_index(place);
             }
         }
     }
-    let store = store.read().unwrap_or_else(PoisonError::into_inner);
-    let telling = Telling { store: &store, settings, viewer, schema: request.schema };
+    let store = reading(store);
+    let telling = Telling { store: &store, settings, viewer, schema: request.schema, work };
     telling.answer(request, &query, &preferences, false).map_err(|stop| match stop {
         Stop::Refused(error) => *error,
         Stop::Indexes(_) => refusals::no_table(request.schema, request.table, std::iter::empty()),
@@ -109,6 +111,8 @@ pub struct Telling<'a> {
     pub viewer: &'a dyn Viewer,
     /// The schema.
     pub schema: &'a str,
+    /// How much may still be done for the request.
+    pub work: &'a Work,
 }
 
 impl Telling<'_> {
@@ -162,7 +166,7 @@ impl Telling<'_> {
 
     fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
         let Settings { max_rows, aggregates, .. } = *self.settings;
-        act(&Context { store: self.store, viewer: self.viewer, max_rows, aggregates })
+        act(&Context { store: self.store, viewer: self.viewer, max_rows, aggregates, work: self.work })
     }
 
     /// Tells rows that a write gives back: the body, and how many rows there are in it.
@@ -222,12 +226,20 @@ impl Telling<'_> {
     /// # Errors
     /// As [`read`].
     pub fn first_column(&self, table: &Table, numbers: &[RowNumber], query: &Query) -> Result<Vec<Value>, PgError> {
+        let told = self.told(table, numbers, query)?;
+        Ok(told.into_iter().filter_map(|row| row.into_iter().next()).map(|(_, value)| value).collect())
+    }
+
+    /// What a query tells of each of these rows, by name.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn told(&self, table: &Table, numbers: &[RowNumber], query: &Query) -> Result<Vec<render::Told>, PgError> {
         self.with_context(|context| {
             // What a function does inside is not bound by how PostgREST is set.
             let context = Context { max_rows: None, aggregates: true, ..*context };
             let node = plan::plan(context, table, query, false)?;
-            let told = context.told(&node, numbers)?;
-            Ok(told.into_iter().filter_map(|row| row.into_iter().next()).map(|(_, value)| value).collect())
+            context.told(&node, numbers)
         })
     }
 

@@ -126,8 +126,11 @@ impl Context<'_> {
     /// # Errors
     /// As [`Context::json`].
     pub fn any_related(&self, child: &Child<'_>, row: &Row) -> Result<bool, PgError> {
+        if !child.node.grouped {
+            return Ok(!self.first_related(child, row, 1)?.is_empty());
+        }
         let numbers = self.related(child, row)?;
-        if child.node.grouped { Ok(!self.groups(&child.node, &numbers)?.is_empty()) } else { Ok(!numbers.is_empty()) }
+        Ok(!self.groups(&child.node, &numbers)?.is_empty())
     }
 
     /// A row without values, as JSON.
@@ -169,6 +172,7 @@ impl Context<'_> {
         out.push(b'{');
         let mut first = true;
         for output in &node.outputs {
+            let start = out.len();
             match output {
                 Output::Star => {
                     for (place, column) in node.table.definition().columns().iter().enumerate() {
@@ -187,7 +191,9 @@ impl Context<'_> {
                 Output::Embed(number) => {
                     let child = &node.children[*number];
                     write_key(out, &mut first, &child.name, style);
+                    // What is inside was counted where it was written.
                     self.write_embedded(out, child, row)?;
+                    continue;
                 }
                 Output::Spread(number) => {
                     let mut cells = Vec::new();
@@ -200,6 +206,7 @@ impl Context<'_> {
                 // Rows with aggregates are written as groups.
                 Output::Aggregate { .. } => {}
             }
+            self.work.spend_bytes(out.len() - start)?;
         }
         out.push(b'}');
         Ok(())
@@ -244,6 +251,7 @@ impl Context<'_> {
 
     /// What is told of a row, or of no row where a left join found none.
     fn cells<'a>(&self, cells: &mut Vec<Cell<'a>>, node: &'a Node<'_>, row: Option<&'a Row>) -> Result<(), PgError> {
+        self.work.spend(1 + node.outputs.len() as u64 + node.table.bytes_of_one() / 8)?;
         for output in &node.outputs {
             match output {
                 Output::Star => {

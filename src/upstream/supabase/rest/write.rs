@@ -18,6 +18,7 @@ use super::plan;
 use super::preferences::{Preferences, Representation, Resolution};
 use super::range;
 use super::read::{Request, Settings, Telling};
+use super::work::Work;
 use crate::upstream::answer::Answer;
 use http::{Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -37,6 +38,8 @@ pub struct Writing<'a> {
     pub body: &'a [u8],
     /// When it came, in microseconds since 1970.
     pub now: i64,
+    /// How much may still be done for it.
+    pub work: Work,
 }
 
 /// What came of a write: its answer and what it changed.
@@ -79,7 +82,7 @@ impl Writing<'_> {
     }
 
     fn telling<'b>(&'b self, store: &'b Store) -> Telling<'b> {
-        Telling { store, settings: self.settings, viewer: self.identity, schema: self.request.schema }
+        Telling { store, settings: self.settings, viewer: self.identity, schema: self.request.schema, work: &self.work }
     }
 
     /// PostgreSQL's refusal: 42501 is another status for who is signed in.

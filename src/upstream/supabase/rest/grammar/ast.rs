@@ -86,6 +86,14 @@ pub struct FieldItem {
     pub aggregate_cast: Option<String>,
 }
 
+impl Item {
+    /// A column by its name, as it is.
+    pub fn column(name: &str) -> Self {
+        let field = Field::column(name);
+        Self::Field(FieldItem { alias: None, field, cast: None, aggregate: None, aggregate_cast: None })
+    }
+}
+
 /// A related table in `select`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelationItem {

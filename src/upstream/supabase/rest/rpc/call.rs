@@ -1,11 +1,12 @@
 //! Calling a function: its arguments, what it gives, and the answer.
 
-use super::super::grammar::ast::Query;
+use super::super::grammar::ast::{Item, Query};
 use super::super::grammar::{self, Parameters};
 use super::super::media::Media;
 use super::super::preferences::Preferences;
 use super::super::read::{Settings, Telling, finish};
 use super::super::viewer::{Everybody, Viewer};
+use super::super::work::Work;
 use super::super::{range, refusals, render};
 use super::choice;
 use super::function::{Body, Function, Functions, Returns};
@@ -59,6 +60,7 @@ pub fn invoke(
     settings: &Settings,
     viewer: &dyn Viewer,
     call: &Invocation<'_>,
+    work: &Work,
 ) -> Result<Answer, PgError> {
     let post = *call.method == Method::POST;
     if !post && *call.method != Method::GET && *call.method != Method::HEAD {
@@ -79,7 +81,7 @@ pub fn invoke(
         return Err(refusals::sql(SqlError::new("25006", message)));
     }
     let arguments = typed(function, given)?;
-    let telling = Telling { store, settings, viewer, schema: call.schema };
+    let telling = Telling { store, settings, viewer, schema: call.schema, work };
     let answer = match &function.returns {
         Returns::Void => {
             run(&telling, function, &arguments)?;
@@ -216,6 +218,8 @@ fn run<'s>(telling: &Telling<'s>, function: &Function, arguments: &Arguments) ->
             if let Some(select) = select {
                 let select = format!("select={}", escaped(&fill(select, &arguments.text, str::to_owned)));
                 query.select = grammar::parse(&select, Parameters::Filters)?.select;
+            } else if let Returns::Table(columns) = &function.returns {
+                query.select = columns.iter().map(|(name, _)| Item::column(name)).collect();
             }
             let table = telling.store.table(telling.schema, from).ok_or_else(|| telling.no_table(from))?;
             let everybody: &'static dyn Viewer = &Everybody;
@@ -230,7 +234,9 @@ fn run<'s>(telling: &Telling<'s>, function: &Function, arguments: &Arguments) ->
 /// The status of an error that a function raises: as PostgreSQL's own, and `PT404` is 404.
 fn raised_status(code: &str) -> StatusCode {
     if let Some(status) = code.strip_prefix("PT").and_then(|status| status.parse().ok()) {
-        return StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // An interim status (1xx) cannot end a request.
+        let status = StatusCode::from_u16(status).ok().filter(|status| !status.is_informational());
+        return status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     }
     // Only known codes have a status of their own; the list of them is PostgreSQL's.
     const KNOWN: [&str; 14] = [
@@ -324,7 +330,13 @@ fn rows(
     let given = run(telling, function, arguments)?;
     let made;
     let (table, numbers) = match given {
-        Given::Rows(table, numbers, _) => (table, numbers),
+        Given::Rows(table, numbers, inner) => match &function.returns {
+            Returns::Table(columns) => {
+                made = columns_of(telling, function, columns, (table, &numbers, &inner))?;
+                (&made, made.rows().map(|(number, _)| number).collect())
+            }
+            _ => (table, numbers),
+        },
         Given::Json(json) => {
             made = table_of(telling, function, json)?;
             (&made, made.rows().map(|(number, _)| number).collect())
@@ -345,6 +357,45 @@ fn rows(
     Ok(finish(given, query.rows.offset, total, media, body)?.with("content-profile", call.schema))
 }
 
+/// What a query gives, as rows of the function's own columns: the first thing that it tells is the first of them.
+fn columns_of(
+    telling: &Telling<'_>,
+    function: &Function,
+    columns: &[(String, ColumnType)],
+    (table, numbers, query): (&Table, &[RowNumber], &Query),
+) -> Result<Table, PgError> {
+    let mismatch = |details: String| {
+        let message = "structure of query does not match function result type";
+        let mut error = refusals::sql(SqlError::new("42804", message));
+        error.details = Some(details);
+        error
+    };
+    let mut made = Table::new(declared(telling, function, columns));
+    for told in telling.told(table, numbers, query)? {
+        if told.len() != columns.len() {
+            let (given, wanted) = (told.len(), columns.len());
+            return Err(mismatch(format!(
+                "Number of returned columns ({given}) does not match expected column count ({wanted})."
+            )));
+        }
+        let mut values = Row::default();
+        for (place, ((_, value), (_, kind))) in told.iter().zip(columns).enumerate() {
+            values.set(place, kind.cast(value).map_err(refusals::sql)?);
+        }
+        made.insert(values);
+    }
+    Ok(made)
+}
+
+/// A table with the columns that a function gives.
+fn declared(telling: &Telling<'_>, function: &Function, columns: &[(String, ColumnType)]) -> TableDef {
+    let mut definition = TableDef::new(TableName::new(telling.schema, &function.name), true);
+    for (name, kind) in columns {
+        definition.add_column(Column::new(name, kind.clone()));
+    }
+    definition
+}
+
 /// Rows that a rule says outright, as a table.
 fn table_of(telling: &Telling<'_>, function: &Function, json: Json) -> Result<Table, PgError> {
     let definition = match &function.returns {
@@ -353,13 +404,7 @@ fn table_of(telling: &Telling<'_>, function: &Function, json: Json) -> Result<Ta
             None if telling.store.is_strict() => return Err(telling.no_table(name)),
             None => Table::undeclared(TableName::new(telling.schema, name)).definition().clone(),
         },
-        Returns::Table(columns) => {
-            let mut definition = TableDef::new(TableName::new(telling.schema, &function.name), true);
-            for (name, kind) in columns {
-                definition.add_column(Column::new(name, kind.clone()));
-            }
-            definition
-        }
+        Returns::Table(columns) => declared(telling, function, columns),
         Returns::Void | Returns::Scalar(_) | Returns::Scalars(_) => {
             TableDef::new(TableName::new(telling.schema, &function.name), true)
         }

@@ -113,6 +113,21 @@ impl Function {
                 Returns::Table(columns.into_iter().map(typed).collect::<Result<_, String>>()?)
             }
         };
+        if let (Returns::Row(own) | Returns::Rows(own), FunctionBody::Query { from, select, .. }) = (&returns, &body) {
+            if own != from {
+                return Err(format!("it gives rows of `{own}`, and cannot take them from `{from}`"));
+            }
+            if select.is_some() {
+                return Err(format!("it gives whole rows of `{own}`, so `select` has no effect"));
+            }
+        }
+        if let (Returns::Table(columns), FunctionBody::Query { from, select: None, .. }) = (&returns, &body)
+            && let Some(table) = store.table(&schema, from)
+            && table.definition().strict
+            && let Some((column, _)) = columns.iter().find(|(name, _)| table.definition().place(name).is_none())
+        {
+            return Err(format!("`{from}` has no column `{column}`; say by `select` what it is"));
+        }
         let body = match body {
             FunctionBody::Template(text) => Body::Template(Box::new(environment(&text)?)),
             FunctionBody::Query { from, select, rows, definer } => {
