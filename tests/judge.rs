@@ -176,6 +176,7 @@ fn plan(seconds: u64) -> Plan {
             stats: None,
             metrics: None,
         },
+        checks: firedrill::model::checks::ChecksPlan::default(),
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: secs(20) },
         allow_hosts: Vec::new(),
     }

@@ -57,6 +57,7 @@ fn plan(url: &str, pid: Option<u32>, probes: ProbePlan) -> Plan {
         faults: Vec::new(),
         ballast: None,
         probes,
+        checks: firedrill::model::checks::ChecksPlan::default(),
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: ms(0) },
         allow_hosts: Vec::new(),
     }
@@ -83,6 +84,8 @@ impl Watching {
             pid,
             group: None,
             limit,
+            log: None,
+            canaries: Vec::new(),
             clock: RunClock::start(),
             events: sink,
             stop: stop.clone(),

@@ -6,6 +6,7 @@
 //! mistake, as a compiler's parser does; the third collects every mistake. Nothing here opens a connection.
 
 mod builtin;
+mod checks_file;
 mod collector;
 mod content_file;
 mod delay_file;
@@ -20,6 +21,7 @@ mod mocks;
 mod openai_file;
 mod playbook_file;
 mod request;
+mod resolve_checks;
 mod resolve_content;
 mod resolve_delay;
 mod resolve_faults;

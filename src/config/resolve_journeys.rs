@@ -81,7 +81,7 @@ pub(super) fn journeys(
     (journeys, endpoints)
 }
 
-fn name(out: &mut Collector, written: &Spanned<String>, what: &str) {
+pub(super) fn name(out: &mut Collector, written: &Spanned<String>, what: &str) {
     let text = written.get_ref();
     if text.trim().is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
         out.error(written.span(), format!("this cannot be the name of a {what}"))
@@ -209,7 +209,7 @@ fn templates(out: &mut Collector, node: &Spanned<Node>, known: &Names) {
     }
 }
 
-fn expect(out: &mut Collector, file: &ExpectFile) -> (Condition, Span) {
+pub(super) fn expect(out: &mut Collector, file: &ExpectFile) -> (Condition, Span) {
     let deadline = out.positive(file.within.as_ref(), "`within`", WITHIN);
     let condition = Condition {
         status: statuses(out, file.status.as_ref()),
@@ -232,7 +232,7 @@ fn degraded(out: &mut Collector, written: &Spanned<ConditionFile>) -> Condition 
     }
 }
 
-fn statuses(out: &mut Collector, written: Option<&Spanned<OneOrMany<i64>>>) -> Vec<u16> {
+pub(super) fn statuses(out: &mut Collector, written: Option<&Spanned<OneOrMany<i64>>>) -> Vec<u16> {
     let Some(written) = written else { return vec![] };
     let all = match written.get_ref() {
         OneOrMany::One(one) => std::slice::from_ref(one),

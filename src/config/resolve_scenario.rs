@@ -2,6 +2,7 @@
 
 use super::collector::Collector;
 use super::request::World;
+use super::resolve_checks;
 use super::resolve_journeys::{self, pointer};
 use super::resolve_target;
 use super::resolve_upstreams;
@@ -50,6 +51,7 @@ pub(super) fn resolve(
     let (journeys, endpoints) = resolve_journeys::journeys(out, &file.journey, &feeders);
     unused_data(out, file, &feeders);
     let load = load(out, file.load.as_ref());
+    let checks = resolve_checks::checks(out, file, &feeders, &upstreams, &target, world);
     let mut plan = Plan {
         name,
         describe: file.describe.clone().unwrap_or_default(),
@@ -66,6 +68,7 @@ pub(super) fn resolve(
         faults: vec![],
         ballast: None,
         probes: probes(out, &file.probes),
+        checks,
         gate: gate(out, &file.gate),
         allow_hosts: file.allow_hosts.clone(),
     };
@@ -135,13 +138,7 @@ fn probes(out: &mut Collector, file: &ProbesFile) -> ProbePlan {
     ProbePlan {
         health: file.health.as_ref().map(|health| self::health(out, health.get_ref())),
         memory_every: out.positive(file.memory_every.as_ref(), "`memory-every`", MEMORY_EVERY),
-        stats: file.stats.as_ref().map(|stats| {
-            let probe = gauges(out, stats.get_ref());
-            for place in stats.get_ref().gauges.values() {
-                pointer(out, place.get_ref(), place.span());
-            }
-            probe
-        }),
+        stats: file.stats.as_ref().map(|stats| json_gauges(out, stats.get_ref())),
         metrics: file.metrics.as_ref().map(|metrics| {
             let probe = gauges(out, metrics.get_ref());
             for metric in metrics.get_ref().gauges.values() {
@@ -187,6 +184,15 @@ fn health(out: &mut Collector, file: &HealthFile) -> HealthProbe {
         degraded: file.degraded.clone(),
         blocks_app,
     }
+}
+
+/// Figures of a JSON document.
+pub(super) fn json_gauges(out: &mut Collector, file: &GaugesFile) -> GaugeProbe {
+    let probe = gauges(out, file);
+    for place in file.gauges.values() {
+        pointer(out, place.get_ref(), place.span());
+    }
+    probe
 }
 
 fn gauges(out: &mut Collector, file: &GaugesFile) -> GaugeProbe {

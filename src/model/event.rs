@@ -1,5 +1,6 @@
 //! [`RunEvent`]: what happens, as it happens. The journal, the timeline and the live view are all made of these.
 
+use super::checks::Observation;
 use super::fault::FaultAction;
 use super::interval::{Interval, JourneyInterval, UserSlice};
 use super::playbook::Playbook;
@@ -74,6 +75,11 @@ pub enum RunEvent {
     Harness(HarnessReading),
     /// An offending request.
     Exemplar(Exemplar),
+    /// Something seen beyond the load.
+    Observed {
+        /// What.
+        what: Observation,
+    },
     /// Something that a reader should know.
     Warning {
         /// When.

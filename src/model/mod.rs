@@ -7,6 +7,7 @@
 //! where an app's memory is counted; `playbook` says what would be an incident;
 //! `verdict` says what was one; `run_record` is all of it on disk.
 
+pub mod checks;
 pub mod content;
 pub mod event;
 pub mod fault;

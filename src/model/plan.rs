@@ -1,5 +1,6 @@
 //! [`Plan`]: what a run will do, fully resolved. Nothing in it is optional in the sense of "not yet known".
 
+use super::checks::ChecksPlan;
 use super::fault::FaultRule;
 use super::journey::Journey;
 use super::secret::Secret;
@@ -42,6 +43,9 @@ pub struct Plan {
     pub ballast: Option<Ballast>,
     /// What is watched beside the load.
     pub probes: ProbePlan,
+    /// What is looked at beyond the load.
+    #[serde(default)]
+    pub checks: ChecksPlan,
     /// What fails the run.
     pub gate: GatePlan,
     /// Hosts other than loopback that may be tested.

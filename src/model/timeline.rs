@@ -1,5 +1,6 @@
 //! [`Timeline`]: everything that happened, on one clock.
 
+use super::checks::Observation;
 use super::fault::FaultWindow;
 use super::interval::{Interval, JourneyInterval, UserSlice};
 use super::prices::TokenUse;
@@ -32,6 +33,9 @@ pub struct Timeline {
     pub harness: Vec<HarnessReading>,
     /// The first few offending requests of each kind.
     pub exemplars: Vec<Exemplar>,
+    /// What was seen beyond the load.
+    #[serde(default)]
+    pub observations: Vec<Observation>,
     /// Warnings that a reader should know.
     pub warnings: Vec<String>,
 }
