@@ -1,5 +1,8 @@
 //! The judge from outside: every live criterion present, absent and as a near miss, on synthetic timelines.
 
+#[path = "judge/checks.rs"]
+mod checks;
+
 use firedrill::judge::{JudgeInput, judge};
 use firedrill::model::fault::{Abort, FaultMatch, FaultRule, FaultWindow, Injection};
 use firedrill::model::interval::{EndpointInterval, Interval, JourneyInterval, UserSlice};
@@ -353,6 +356,10 @@ impl Run {
     }
 
     fn judge(&self) -> Verdict {
+        self.judge_by(&playbook())
+    }
+
+    fn judge_by(&self, playbook: &Playbook) -> Verdict {
         let mut timeline = self.timeline.clone();
         timeline.intervals = self
             .seconds
@@ -364,10 +371,9 @@ impl Run {
                 endpoints: endpoints.values().cloned().collect(),
             })
             .collect();
-        let playbook = playbook();
         judge(&JudgeInput {
             plan: &self.plan,
-            playbook: &playbook,
+            playbook,
             timeline: &timeline,
             ended: self.ended,
             end: &self.end,

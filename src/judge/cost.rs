@@ -143,7 +143,7 @@ fn group_cost(
         gathered.found.push(Found {
             finding: Finding {
                 sentence: format!(
-                    "{said}{users}, {when}: {} (prices of {}){own}; {over} a day is the limit",
+                    "{said}{users} {when}: {} (prices of {}){own}; {over} a day is the limit",
                     words::list(&of),
                     prices.date
                 ),

@@ -98,7 +98,7 @@ fn found(ctx: &Context<'_>, check: &str, harmed: &[&RowFate], rows: usize) -> Fo
     let mut parts = Vec::new();
     for (n, word) in [
         (count(|fate| matches!(fate, Fate::Lost(_))), "lost"),
-        (count(|fate| matches!(fate, Fate::Altered(_))), "changed"),
+        (count(|fate| matches!(fate, Fate::Altered(_))), "lost or changed"),
         (count(|fate| matches!(fate, Fate::Duplicated(_))), "doubled"),
     ] {
         if n > 0 {

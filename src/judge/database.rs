@@ -152,7 +152,8 @@ fn said(ctx: &Context<'_>, probes: u32, gathered: &mut Gathered) {
     gathered.windows += (says.len() as u64).saturating_sub(u64::from(probes.saturating_sub(1)));
     let origin = |at: &Offset| ctx.segments.origin(Stretch { from: at.second(), to: at.second().saturating_add(1) });
     for run in says.chunk_by(|a, b| a.2 == b.2 && (origin(&a.0) == Origin::Spontaneous) == (origin(&b.0) == Origin::Spontaneous)) {
-        if run[0].2 || run.len() < probes.max(1) as usize {
+        // While a fault of ours is on, an app that says so tells the truth, and that is no incident.
+        if run[0].2 || run.len() < probes.max(1) as usize || origin(&run[0].0) != Origin::Spontaneous {
             continue;
         }
         let (first, last) = (run[0].0, run[run.len() - 1].0);

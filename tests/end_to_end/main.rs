@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod endings;
+mod matrix;
 mod mistakes;
 mod support;
 mod targets;
