@@ -371,13 +371,7 @@ impl Run {
                 endpoints: endpoints.values().cloned().collect(),
             })
             .collect();
-        judge(&JudgeInput {
-            plan: &self.plan,
-            playbook,
-            timeline: &timeline,
-            ended: self.ended,
-            end: &self.end,
-        })
+        judge(&JudgeInput { plan: &self.plan, playbook, timeline: &timeline, ended: self.ended, end: &self.end })
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a scenario says of checks beyond its load, as typed. Defaults stand at the keys.
 
-use super::scenario_file::ExpectFile;
 use super::value::{Node, OneOrMany, Quantity, Table};
 use serde::Deserialize;
 use toml::Spanned;
@@ -79,12 +78,22 @@ pub(super) struct DurabilityFile {
     pub(super) write: Spanned<RequestFile>,
     /// Any 2xx, if absent.
     #[serde(default)]
-    pub(super) acknowledged: ExpectFile,
+    pub(super) acknowledged: AcknowledgedFile,
     pub(super) read: Spanned<RequestFile>,
     /// 404 and 410 if absent.
     pub(super) gone: Option<Spanned<OneOrMany<i64>>>,
     /// 1 if absent.
     pub(super) copies: Option<Spanned<i64>>,
+}
+
+/// `durability.acknowledged`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct AcknowledgedFile {
+    pub(super) status: Option<Spanned<OneOrMany<i64>>>,
+    #[serde(default)]
+    pub(super) json: Table<Spanned<Node>>,
+    pub(super) contains: Option<String>,
 }
 
 /// `[probes.database]`

@@ -26,6 +26,7 @@ mod resolve_content;
 mod resolve_delay;
 mod resolve_faults;
 mod resolve_functions;
+mod resolve_gauges;
 mod resolve_journeys;
 mod resolve_limits;
 mod resolve_pace;

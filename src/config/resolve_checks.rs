@@ -5,6 +5,7 @@ use super::checks_file::{
 };
 use super::collector::Collector;
 use super::request::World;
+use super::resolve_gauges;
 use super::resolve_journeys::{self, pointer};
 use super::resolve_target;
 use super::scenario_file::ScenarioFile;
@@ -12,6 +13,7 @@ use super::value::Node;
 use crate::model::checks::{
     AfterLoad, AlertProbe, Canaries, CheckRequest, ChecksPlan, DatabaseProbe, DurabilityCheck, SecurityCheck, Traffic,
 };
+use crate::model::journey::Condition;
 use crate::model::plan::{Feeder, TargetPlan};
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::Span;
@@ -39,10 +41,13 @@ pub(super) fn checks(
 ) -> ChecksPlan {
     ChecksPlan {
         traffic: file.traffic.as_ref().and_then(|written| traffic(out, written)),
-        cost: file.probes.cost.as_ref().map(|cost| super::resolve_scenario::json_gauges(out, cost.get_ref())),
+        cost: file.probes.cost.as_ref().map(|cost| resolve_gauges::json_gauges(out, cost.get_ref())),
         after_load: file.memory.as_ref().and_then(|m| m.after_load.as_ref()).map(|a| after_load(out, a, target)),
         security: file.security.iter().map(|written| security(out, written.get_ref(), file)).collect(),
-        canaries: file.canaries.as_ref().map_or_else(Canaries::default, |written| canaries(out, written, feeders, world)),
+        canaries: file
+            .canaries
+            .as_ref()
+            .map_or_else(Canaries::default, |written| canaries(out, written, feeders, world)),
         durability: file.durability.iter().map(|written| durability(out, written.get_ref())).collect(),
         database: file.probes.database.as_ref().map(|written| database(out, written.get_ref())),
         alerts: file.probes.alerts.as_ref().map(|written| alerts(out, written, upstreams)),
@@ -156,12 +161,12 @@ fn security(out: &mut Collector, file: &SecurityFile, scenario: &ScenarioFile) -
     for text in &file.hides {
         placeholders(out, text.get_ref(), text.span());
         if text.get_ref().len() < 4 {
-            out.error(text.span(), "so short a text stands in any answer by chance").help("write four characters or more");
+            out.error(text.span(), "so short a text stands in any answer by chance")
+                .help("write four characters or more");
         }
     }
     let otherwise = if file.hides.is_empty() && file.foreign_origin.is_none() { vec![401, 403] } else { vec![] };
-    let refuse =
-        file.refuse.as_ref().map_or(otherwise, |refuse| resolve_journeys::statuses(out, Some(refuse)));
+    let refuse = file.refuse.as_ref().map_or(otherwise, |refuse| resolve_journeys::statuses(out, Some(refuse)));
     if let Some(written) = &file.refuse
         && let Some(success) = refuse.iter().find(|status| (200..300).contains(*status))
     {
@@ -214,7 +219,11 @@ fn canaries(
 
 fn durability(out: &mut Collector, file: &DurabilityFile) -> DurabilityCheck {
     resolve_journeys::name(out, &file.name, "durability check");
-    let (acknowledged, _) = resolve_journeys::expect(out, &file.acknowledged);
+    let acknowledged = Condition {
+        status: resolve_journeys::statuses(out, file.acknowledged.status.as_ref()),
+        json: resolve_journeys::checks(out, &file.acknowledged.json),
+        contains: file.acknowledged.contains.clone(),
+    };
     let write = request(out, &file.write);
     let marked = |request: &CheckRequest, name: &str| {
         let name = format!("{{{name}}}");

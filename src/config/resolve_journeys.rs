@@ -209,7 +209,7 @@ fn templates(out: &mut Collector, node: &Spanned<Node>, known: &Names) {
     }
 }
 
-pub(super) fn expect(out: &mut Collector, file: &ExpectFile) -> (Condition, Span) {
+fn expect(out: &mut Collector, file: &ExpectFile) -> (Condition, Span) {
     let deadline = out.positive(file.within.as_ref(), "`within`", WITHIN);
     let condition = Condition {
         status: statuses(out, file.status.as_ref()),
@@ -244,7 +244,7 @@ pub(super) fn statuses(out: &mut Collector, written: Option<&Spanned<OneOrMany<i
     all.iter().map(|one| out.number(&Spanned::new(written.span(), *one), "a status", 100, 599)).collect()
 }
 
-fn checks(out: &mut Collector, written: &Table<Spanned<Node>>) -> BTreeMap<String, JsonCheck> {
+pub(super) fn checks(out: &mut Collector, written: &Table<Spanned<Node>>) -> BTreeMap<String, JsonCheck> {
     written
         .iter()
         .map(|(place, check)| {

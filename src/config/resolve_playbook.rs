@@ -142,10 +142,9 @@ fn measure(out: &mut Collector, criterion: &CriterionFile) -> Measure {
                 min_samples: samples(out, min_samples),
             }
         }
-        MeasureFile::Cost { over, min_journeys } => Measure::Cost {
-            over: out.quantity(over, Money::dollars(100.0)),
-            min_journeys: samples(out, min_journeys),
-        },
+        MeasureFile::Cost { over, min_journeys } => {
+            Measure::Cost { over: out.quantity(over, Money::dollars(100.0)), min_journeys: samples(out, min_journeys) }
+        }
         MeasureFile::MemoryCleanup { within, at_least, quiet } => Measure::MemoryCleanup {
             within: share(out, within),
             at_least: out.quantity(at_least, ByteSize::mib(1)),

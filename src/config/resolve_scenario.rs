@@ -3,13 +3,12 @@
 use super::collector::Collector;
 use super::request::World;
 use super::resolve_checks;
+use super::resolve_gauges::{gauges, json_gauges};
 use super::resolve_journeys::{self, pointer};
 use super::resolve_target;
 use super::resolve_upstreams;
-use super::scenario_file::{
-    GateFile, GaugesFile, HealthFile, LoadFile, MemoryFile, PressureFile, ProbesFile, ScenarioFile,
-};
-use crate::model::plan::{Ballast, Feeder, GatePlan, GaugeProbe, HealthProbe, LoadPlan, Plan, ProbePlan, TargetPlan};
+use super::scenario_file::{GateFile, HealthFile, LoadFile, MemoryFile, PressureFile, ProbesFile, ScenarioFile};
+use crate::model::plan::{Ballast, Feeder, GatePlan, HealthProbe, LoadPlan, Plan, ProbePlan, TargetPlan};
 use crate::model::verdict::Severity;
 use crate::units::{ByteSize, Offset, Seed, Span};
 use std::collections::BTreeMap;
@@ -183,28 +182,6 @@ fn health(out: &mut Collector, file: &HealthFile) -> HealthProbe {
         down: file.down.clone(),
         degraded: file.degraded.clone(),
         blocks_app,
-    }
-}
-
-/// Figures of a JSON document.
-pub(super) fn json_gauges(out: &mut Collector, file: &GaugesFile) -> GaugeProbe {
-    let probe = gauges(out, file);
-    for place in file.gauges.values() {
-        pointer(out, place.get_ref(), place.span());
-    }
-    probe
-}
-
-fn gauges(out: &mut Collector, file: &GaugesFile) -> GaugeProbe {
-    if file.gauges.is_empty() {
-        out.error(file.path.span(), "no gauge is read from this page")
-            .help("name one: gauges = { error_rate = \"…\" }");
-    }
-    GaugeProbe {
-        path: resolve_target::path(out, &file.path),
-        every: out.positive(file.every.as_ref(), "`every`", PROBE_EVERY),
-        gauges: file.gauges.iter().map(|(name, place)| (name.get_ref().clone(), place.get_ref().clone())).collect(),
-        blocks_app: out.quantity_or(file.blocks_app.as_ref(), Span::default()),
     }
 }
 

@@ -38,7 +38,9 @@ pub(super) fn judge(ctx: &Context<'_>, over: Money, min_journeys: u32) -> Gather
         .map(|(index, _)| index)
         .collect();
     if openai.is_empty() {
-        return Gathered::not_measured("the app's calls to OpenAI do not pass through firedrill, so nobody counts tokens");
+        return Gathered::not_measured(
+            "the app's calls to OpenAI do not pass through firedrill, so nobody counts tokens",
+        );
     }
     let Ok(prices) = Prices::shipped() else { return Gathered::not_measured("the table of prices cannot be read") };
     let mut gathered = Gathered::default();
@@ -137,9 +139,14 @@ fn group_cost(
     if low * per_day > over.as_dollars() {
         let of: Vec<String> = models(&blocks);
         let own = own_figure(ctx);
-        let users = ctx.plan.checks.traffic.and_then(|traffic| traffic.users_per_day).map_or_else(String::new, |users| {
-            format!(", {} for each of {} users", Money::dollars(figure.value / users), words::count(users.round() as u64))
-        });
+        let users =
+            ctx.plan.checks.traffic.and_then(|traffic| traffic.users_per_day).map_or_else(String::new, |users| {
+                format!(
+                    ", {} for each of {} users",
+                    Money::dollars(figure.value / users),
+                    words::count(users.round() as u64)
+                )
+            });
         gathered.found.push(Found {
             finding: Finding {
                 sentence: format!(
@@ -177,7 +184,11 @@ fn models(blocks: &BTreeMap<u64, Spent>) -> Vec<String> {
     let all: f64 = models.values().sum();
     let mut parts: Vec<(&str, f64)> = models.into_iter().collect();
     parts.sort_by(|a, b| b.1.total_cmp(&a.1));
-    parts.iter().take(4).map(|(model, dollars)| format!("{model} {}", words::share(dollars / all.max(f64::MIN_POSITIVE)))).collect()
+    parts
+        .iter()
+        .take(4)
+        .map(|(model, dollars)| format!("{model} {}", words::share(dollars / all.max(f64::MIN_POSITIVE))))
+        .collect()
 }
 
 /// What the app itself has counted meanwhile.

@@ -36,7 +36,11 @@ pub(super) fn judge(ctx: &Context<'_>, min_rows: u32) -> Gathered {
         let harmed: Vec<&RowFate> =
             rows.iter().copied().filter(|row| !matches!(row.fate, Fate::Intact | Fate::Unread(_))).collect();
         if let Some(Fate::Unread(why)) = unread.first().map(|row| &row.fate) {
-            let text = format!("{} of `{}` could not be read back ({why})", words::counted(unread.len() as u64, "row"), check.name);
+            let text = format!(
+                "{} of `{}` could not be read back ({why})",
+                words::counted(unread.len() as u64, "row"),
+                check.name
+            );
             gathered.gaps.push(text);
         }
         if rows.len() < min_rows as usize {
@@ -106,16 +110,15 @@ fn found(ctx: &Context<'_>, check: &str, harmed: &[&RowFate], rows: usize) -> Fo
         }
     }
     let (first, last) = (harmed[0], harmed[harmed.len() - 1]);
-    let said = format!(
-        "of {} of `{check}`, {}",
-        words::counted(rows as u64, "acknowledged write"),
-        words::list(&parts)
-    );
-    let named: Vec<String> = harmed.iter().take(NAMED).map(|row| format!("{} (written at {})", row.row, row.written)).collect();
+    let said =
+        format!("of {} of `{check}`, {}", words::counted(rows as u64, "acknowledged write"), words::list(&parts));
+    let named: Vec<String> =
+        harmed.iter().take(NAMED).map(|row| format!("{} (written at {})", row.row, row.written)).collect();
     let more = if harmed.len() > NAMED { " and others" } else { "" };
     let within = Stretch { from: first.sent.second(), to: last.written.second().saturating_add(1) };
     let origin = origin(ctx, first);
-    let when = if origin == Origin::Spontaneous { ctx.segments.during_calm(within) } else { ctx.segments.during(within) };
+    let when =
+        if origin == Origin::Spontaneous { ctx.segments.during_calm(within) } else { ctx.segments.during(within) };
     Found {
         finding: Finding {
             sentence: format!("{said} {when}: {}{more}", words::list(&named)),

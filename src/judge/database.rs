@@ -26,7 +26,9 @@ pub(super) fn judge(ctx: &Context<'_>, over: Share, window: Span, min_samples: u
         .collect();
     let asked = ctx.plan.checks.database.is_some();
     if databases.is_empty() && !asked {
-        return Gathered::not_measured("the app's database is not behind firedrill, and nothing says where the app tells of it: [probes.database]");
+        return Gathered::not_measured(
+            "the app's database is not behind firedrill, and nothing says where the app tells of it: [probes.database]",
+        );
     }
     let mut gathered = Gathered::default();
     calls(ctx, &databases, over, window, min_samples, &mut gathered);
@@ -83,7 +85,12 @@ fn calls(ctx: &Context<'_>, databases: &BTreeSet<u16>, over: Share, window: Span
         if share > over.fraction() && bounds.low <= over.fraction() {
             gathered.suspicions.push(Suspicion {
                 origin: ctx.segments.origin(part),
-                text: format!("{} of {} to the database failed {}", bad, words::counted(n, "call"), ctx.segments.place(part)),
+                text: format!(
+                    "{} of {} to the database failed {}",
+                    bad,
+                    words::counted(n, "call"),
+                    ctx.segments.place(part)
+                ),
             });
         }
         let worse = worst.is_none_or(|(_, m, most)| share > most as f64 / m as f64);
@@ -93,7 +100,8 @@ fn calls(ctx: &Context<'_>, databases: &BTreeSet<u16>, over: Share, window: Span
     }
     if let Some((part, n, bad)) = worst {
         let share = bad as f64 / n as f64;
-        let said = format!("{bad} of {} to the database found no connection, by no fault of ours", words::counted(n, "call"));
+        let said =
+            format!("{bad} of {} to the database found no connection, by no fault of ours", words::counted(n, "call"));
         let figure = wilson(bad, n, z).map(|bounds| figure(share, bounds, over));
         gathered.found.push(found(ctx, said, part, figure, n));
     }
@@ -151,13 +159,19 @@ fn said(ctx: &Context<'_>, probes: u32, gathered: &mut Gathered) {
     gathered.samples = gathered.samples.saturating_add(says.len() as u64);
     gathered.windows += (says.len() as u64).saturating_sub(u64::from(probes.saturating_sub(1)));
     let origin = |at: &Offset| ctx.segments.origin(Stretch { from: at.second(), to: at.second().saturating_add(1) });
-    for run in says.chunk_by(|a, b| a.2 == b.2 && (origin(&a.0) == Origin::Spontaneous) == (origin(&b.0) == Origin::Spontaneous)) {
+    for run in says
+        .chunk_by(|a, b| a.2 == b.2 && (origin(&a.0) == Origin::Spontaneous) == (origin(&b.0) == Origin::Spontaneous))
+    {
         // While a fault of ours is on, an app that says so tells the truth, and that is no incident.
         if run[0].2 || run.len() < probes.max(1) as usize || origin(&run[0].0) != Origin::Spontaneous {
             continue;
         }
         let (first, last) = (run[0].0, run[run.len() - 1].0);
-        let text = format!("the app said {} in a row that its database is `{}`", words::counted(run.len() as u64, "time"), run[0].1);
+        let text = format!(
+            "the app said {} in a row that its database is `{}`",
+            words::counted(run.len() as u64, "time"),
+            run[0].1
+        );
         let part = Stretch { from: first.second(), to: last.second().saturating_add(1) };
         gathered.found.push(found(ctx, text, part, None, run.len() as u64));
     }

@@ -70,7 +70,9 @@ pub(super) fn judge(ctx: &Context<'_>) -> Gathered {
         None => {}
     }
     if checks.is_empty() && looked.is_none() && gathered.found.is_empty() {
-        return Gathered::not_measured("the scenario has no security checks and no canaries: [[security]] and [canaries]");
+        return Gathered::not_measured(
+            "the scenario has no security checks and no canaries: [[security]] and [canaries]",
+        );
     }
     gathered
 }
@@ -80,7 +82,11 @@ fn found(ctx: &Context<'_>, said: String, subject: &str, first: Offset, last: Of
     let when = ctx.segments.explained(within);
     Found {
         finding: Finding {
-            sentence: if when.is_empty() { format!("{said}, at {first}") } else { format!("{said}, at {first}, {when}") },
+            sentence: if when.is_empty() {
+                format!("{said}, at {first}")
+            } else {
+                format!("{said}, at {first}, {when}")
+            },
             subject: Some(subject.to_owned()),
             origin: ctx.segments.origin(within),
             gated: false,

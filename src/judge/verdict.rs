@@ -5,7 +5,8 @@ use super::gathered::{Gathered, Suspicion};
 use super::sentence::{self, Told};
 use super::users;
 use super::{
-    agents, alerts, cleanup, cost, data_loss, database, endpoints, error_rate, honesty, logging, memory, outage, security, trust,
+    agents, alerts, cleanup, cost, data_loss, database, endpoints, error_rate, honesty, logging, memory, outage,
+    security, trust,
 };
 use crate::model::plan::{GatePlan, Plan};
 use crate::model::playbook::{Criterion, Measure, Playbook};

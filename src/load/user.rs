@@ -1,7 +1,7 @@
 //! [`VirtualUser`]: walks journeys, one after another, and records every step. The journey executor.
 
-use super::classify::{Answer, Judgement, classify};
 use super::canary::{Canaries, Scan};
+use super::classify::{Answer, Judgement, classify};
 use super::client::{Arrived, Client, Dialer, Failure, Watch};
 use super::draw::start_of;
 use super::program::{CompiledStep, Program, Unbuildable};

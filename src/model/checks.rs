@@ -1,7 +1,7 @@
 //! [`ChecksPlan`]: what a run looks at beyond its load, and [`Observation`]: what that showed.
 
+use super::gauge::GaugeProbe;
 use super::journey::Condition;
-use super::plan::GaugeProbe;
 use super::secret::Secret;
 use crate::units::{Offset, Span};
 use serde::{Deserialize, Serialize};

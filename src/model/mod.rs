@@ -12,6 +12,7 @@ pub mod content;
 pub mod event;
 pub mod fault;
 pub mod function;
+pub mod gauge;
 pub mod interval;
 pub mod journey;
 pub mod limits;

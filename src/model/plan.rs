@@ -2,6 +2,7 @@
 
 use super::checks::ChecksPlan;
 use super::fault::FaultRule;
+use super::gauge::GaugeProbe;
 use super::journey::Journey;
 use super::secret::Secret;
 use super::upstream::UpstreamPlan;
@@ -194,19 +195,6 @@ pub struct HealthProbe {
     /// Values there that mean the app is impaired.
     pub degraded: Vec<String>,
     /// How long one check keeps the app from doing anything else, as known: the probing's cost is stated.
-    pub blocks_app: Span,
-}
-
-/// A page of figures to read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GaugeProbe {
-    /// Its path.
-    pub path: String,
-    /// How often it is asked.
-    pub every: Span,
-    /// The gauge's name → where it is: a JSON pointer, or a metric's name (summed over its series).
-    pub gauges: BTreeMap<String, String>,
-    /// How long one reading keeps the app from doing anything else, as known.
     pub blocks_app: Span,
 }
 

@@ -5,7 +5,7 @@ use super::client::{body, innermost, url};
 use super::context::ProbeContext;
 use super::prometheus;
 use crate::model::event::RunEvent;
-use crate::model::plan::GaugeProbe;
+use crate::model::gauge::GaugeProbe;
 use crate::model::reading::Reading;
 use crate::units::Offset;
 use reqwest::Client;

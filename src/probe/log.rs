@@ -113,7 +113,8 @@ fn is_error(line: &[u8]) -> bool {
         && let Ok(serde_json::Value::Object(record)) = serde_json::from_slice(line)
     {
         let level = ["level", "levelname", "severity", "lvl"].iter().find_map(|name| record.get(*name)?.as_str());
-        return level.is_some_and(|level| ["error", "critical", "fatal"].contains(&level.to_ascii_lowercase().as_str()));
+        return level
+            .is_some_and(|level| ["error", "critical", "fatal"].contains(&level.to_ascii_lowercase().as_str()));
     }
     ["ERROR", "CRITICAL", "FATAL"].iter().any(|level| {
         memmem::find_iter(head, level.as_bytes()).any(|at| {
@@ -144,7 +145,10 @@ mod tests {
     #[rstest]
     #[case("INFO:     127.0.0.1:1 - \"GET /x HTTP/1.1\" 500 Internal Server Error\n", 0)]
     #[case("2026-01-01 10:00:00,123 - app - ERROR - it broke\n", 1)]
-    #[case("ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n  File \"x\"\nKeyError: 1\n", 1)]
+    #[case(
+        "ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n  File \"x\"\nKeyError: 1\n",
+        1
+    )]
     #[case("Traceback (most recent call last):\n  File \"x\"\nKeyError: 1\n", 1)]
     #[case("{\"level\":\"error\",\"msg\":\"x\"}\n{\"level\":\"info\",\"msg\":\"ERROR\"}\n", 1)]
     #[case("thread 'main' panicked at src/x.rs:1:\nboom\n", 1)]

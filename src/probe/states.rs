@@ -72,7 +72,8 @@ pub(super) async fn alerts(ctx: Arc<ProbeContext>, client: Client, probe: AlertP
         });
         match listed {
             Ok(list) => {
-                let alerts: BTreeSet<[String; 3]> = list.iter().take(MOST).map(|entry| identity(entry, &probe)).collect();
+                let alerts: BTreeSet<[String; 3]> =
+                    list.iter().take(MOST).map(|entry| identity(entry, &probe)).collect();
                 if let Some((before, after)) = &known {
                     for [severity, title, _] in alerts.difference(before) {
                         let (severity, title) = (severity.clone(), title.clone());

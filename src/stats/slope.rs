@@ -25,7 +25,10 @@ pub fn theil_sen(points: &[(f64, f64)]) -> Option<(f64, Bounds)> {
     let rank = |place: f64| slopes[(place.max(0.0) as usize).min(slopes.len() - 1)];
     let middle = slopes.len() / 2;
     let median = if slopes.len() % 2 == 1 { slopes[middle] } else { f64::midpoint(slopes[middle - 1], slopes[middle]) };
-    Some((median, Bounds { low: rank(((pairs - deviation) / 2.0).floor()), high: rank(((pairs + deviation) / 2.0).ceil()) }))
+    Some((
+        median,
+        Bounds { low: rank(((pairs - deviation) / 2.0).floor()), high: rank(((pairs + deviation) / 2.0).ceil()) },
+    ))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::*;
 use firedrill::model::checks::{
-    AfterLoad, AlertProbe, Canaries, CheckRequest, DatabaseProbe, DurabilityCheck, Fate, LogSecond, Observation, RowFate,
-    SecurityCheck, SecurityOutcome, Sighting, Traffic,
+    AfterLoad, AlertProbe, Canaries, CheckRequest, DatabaseProbe, DurabilityCheck, Fate, LogSecond, Observation,
+    RowFate, SecurityCheck, SecurityOutcome, Sighting, Traffic,
 };
 use firedrill::model::prices::TokenUse;
 use firedrill::model::timeline::UpstreamInterval;
@@ -16,13 +16,8 @@ fn at(secs: u64) -> Offset {
 
 fn judged(run: Run, measure: Measure) -> CriterionResult {
     let mut playbook = playbook();
-    playbook.criteria = vec![Criterion {
-        id: "X".into(),
-        severity: Severity::P1,
-        says: "x".into(),
-        section: "x".into(),
-        measure,
-    }];
+    playbook.criteria =
+        vec![Criterion { id: "X".into(), severity: Severity::P1, says: "x".into(), section: "x".into(), measure }];
     run.judge_by(&playbook).criteria.remove(0)
 }
 
@@ -77,7 +72,8 @@ fn a_cost_without_traffic_or_price_is_not_made_up() {
     assert_eq!(word(&judged(run, COST())), "not measured");
     let mut run = spending(10_000, 1.0);
     for second in &mut run.timeline.upstreams {
-        second.tokens_by_model = std::mem::take(&mut second.tokens_by_model).into_values().map(|used| ("gpt-77".to_owned(), used)).collect();
+        second.tokens_by_model =
+            std::mem::take(&mut second.tokens_by_model).into_values().map(|used| ("gpt-77".to_owned(), used)).collect();
     }
     let result = judged(run, COST());
     assert!(matches!(&result.state, State::Inconclusive(why) if why.contains("gpt-77")), "{:?}", result.state);
@@ -114,8 +110,13 @@ fn memory_is_not_judged_without_its_quiet_time() {
 
 fn guarded(outcomes: &[SecurityOutcome]) -> Run {
     let mut run = Run::well(60);
-    let request =
-        CheckRequest { method: "GET".into(), path: "/".into(), headers: BTreeMap::new(), body: None, deadline: secs(1) };
+    let request = CheckRequest {
+        method: "GET".into(),
+        path: "/".into(),
+        headers: BTreeMap::new(),
+        body: None,
+        deadline: secs(1),
+    };
     for (check, outcome) in outcomes.iter().enumerate() {
         run.plan.checks.security.push(SecurityCheck {
             name: format!("check {check}"),
@@ -157,8 +158,13 @@ fn security_is_clear_only_where_every_check_proved_something() {
 
 fn written(fates: &[(Fate, u64, bool)]) -> Run {
     let mut run = Run::well(120);
-    let request =
-        CheckRequest { method: "GET".into(), path: "/".into(), headers: BTreeMap::new(), body: None, deadline: secs(1) };
+    let request = CheckRequest {
+        method: "GET".into(),
+        path: "/".into(),
+        headers: BTreeMap::new(),
+        body: None,
+        deadline: secs(1),
+    };
     run.plan.checks.durability.push(DurabilityCheck {
         name: "rows".into(),
         every: secs(1),
@@ -279,7 +285,12 @@ fn only_new_alerts_that_are_no_news_count() {
         }
         for (severity, second) in alerts {
             let (severity, title) = ((*severity).to_owned(), "t".to_owned());
-            run.timeline.observations.push(Observation::Alert { at: at(*second), after: at(second - 5), severity, title });
+            run.timeline.observations.push(Observation::Alert {
+                at: at(*second),
+                after: at(second - 5),
+                severity,
+                title,
+            });
         }
         word(&judged(run, Measure::Alerts {}))
     };
@@ -294,7 +305,11 @@ fn only_new_alerts_that_are_no_news_count() {
 #[case(1, false, "inconclusive")] // one in two minutes may be one in many hours
 #[case(4, false, "breached")] // the interval begins at 32 an hour
 #[case(4, true, "clear")] // each beside a failed step: that is what a log is for
-fn errors_in_the_log_count_where_nothing_failed(#[case] errors: u64, #[case] beside_failures: bool, #[case] expected: &str) {
+fn errors_in_the_log_count_where_nothing_failed(
+    #[case] errors: u64,
+    #[case] beside_failures: bool,
+    #[case] expected: &str,
+) {
     let mut run = Run::well(120);
     run.plan.target = TargetPlan::Reference { resilient: true, defects: Vec::new(), speed: 1.0, memory_limit: None };
     if beside_failures {
@@ -302,7 +317,12 @@ fn errors_in_the_log_count_where_nothing_failed(#[case] errors: u64, #[case] bes
     }
     for second in 0..120 {
         let errors = if second == 50 { errors } else { 0 };
-        run.timeline.observations.push(Observation::Log(LogSecond { second, lines: errors, errors, ..LogSecond::default() }));
+        run.timeline.observations.push(Observation::Log(LogSecond {
+            second,
+            lines: errors,
+            errors,
+            ..LogSecond::default()
+        }));
     }
     let measure = Measure::Logging { errors_per_hour: 10, per_step: ByteSize::mib(1) };
     assert_eq!(word(&judged(run, measure)), expected);

@@ -1,6 +1,6 @@
 //! Rows that are written through the app while the load runs, and read back after it.
 
-use super::ChecksContext;
+use super::context::ChecksContext;
 use super::send::{Filling, Reply, Sender};
 use crate::load::classify::{Answer, classify};
 use crate::model::checks::{DurabilityCheck, Fate, Observation, RowFate};
@@ -58,12 +58,8 @@ async fn write_one(ctx: &ChecksContext, sender: &Sender, index: usize, check: &D
     let answer = sender.send(&check.write, &filling, &[], HeaderMap::new()).await;
     let acknowledged = answer.is_ok_and(|reply| {
         let json = serde_json::from_slice(&reply.body).ok();
-        let answer = Answer {
-            status: reply.status,
-            body: &reply.body,
-            length: reply.body.len() as u64,
-            json: json.as_ref(),
-        };
+        let answer =
+            Answer { status: reply.status, body: &reply.body, length: reply.body.len() as u64, json: json.as_ref() };
         classify(&check.acknowledged, None, answer).outcome == Outcome::Ok
     });
     Row { check: index, filling, sent, written: ctx.clock.now(), acknowledged }

@@ -1,37 +1,14 @@
 //! Checks beside and after the load: rows that are written and read back, a quiet time for memory, requests that must
 //! be refused.
 
+mod context;
 mod durability;
 mod quiet;
 mod security;
 mod send;
 
-use super::canary::Canaries;
-use crate::model::event::EventSink;
-use crate::model::plan::Plan;
-use crate::units::RunClock;
+pub use context::ChecksContext;
 use std::future::Future;
-use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
-
-/// What checks need.
-#[derive(Clone, Debug)]
-pub struct ChecksContext {
-    /// What to check.
-    pub plan: Arc<Plan>,
-    /// The app's base URL.
-    pub base_url: String,
-    /// The run's id: part of every key that checks write.
-    pub run_id: String,
-    /// The run's clock.
-    pub clock: RunClock,
-    /// Where observations go.
-    pub events: EventSink,
-    /// What no answer may hold.
-    pub canaries: Option<Arc<Canaries>>,
-    /// Ends all checks at once.
-    pub stop: CancellationToken,
-}
 
 /// Carries out the plan's checks around a load: `load` runs as it would alone, and what it gave is given back, once the
 /// checks after it are done too.
@@ -72,14 +49,4 @@ pub async fn around<T, E>(ctx: ChecksContext, load: impl Future<Output = Result<
         _ => {}
     }
     result
-}
-
-impl ChecksContext {
-    fn warn(&self, message: String) {
-        self.events.emit(crate::model::event::RunEvent::Warning { at: self.clock.now(), message });
-    }
-
-    fn observe(&self, what: crate::model::checks::Observation) {
-        self.events.emit(crate::model::event::RunEvent::Observed { what });
-    }
 }

@@ -1,6 +1,6 @@
 //! The quiet time after the load, in which memory may come back.
 
-use super::ChecksContext;
+use super::context::ChecksContext;
 use super::send::{Filling, Sender};
 use crate::model::checks::{CheckRequest, Observation};
 use crate::units::Span;

@@ -1,6 +1,6 @@
 //! Requests that must be refused, or must not show something.
 
-use super::ChecksContext;
+use super::context::ChecksContext;
 use super::send::{Filling, Reply, Sender};
 use crate::model::checks::{Observation, SecurityCheck, SecurityOutcome};
 use http::{HeaderMap, HeaderValue, header};
@@ -21,7 +21,9 @@ async fn one(ctx: &ChecksContext, sender: &Sender, check: &SecurityCheck, index:
     if let Some(plant) = &check.plant {
         match sender.send(plant, &filling, &[], HeaderMap::new()).await {
             Ok(reply) if (200..300).contains(&reply.status) => {}
-            Ok(reply) => return SecurityOutcome::Unclear(format!("its data could not be planted: status {}", reply.status)),
+            Ok(reply) => {
+                return SecurityOutcome::Unclear(format!("its data could not be planted: status {}", reply.status));
+            }
             Err(why) => return SecurityOutcome::Unclear(format!("its data could not be planted: {why}")),
         }
     }

@@ -1,6 +1,6 @@
 //! [`Sender`]: one request of a check and its whole answer.
 
-use super::ChecksContext;
+use super::context::ChecksContext;
 use crate::model::checks::CheckRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::Client;
@@ -85,7 +85,8 @@ impl Sender {
             headers.remove(name.as_str());
         }
         for (name, value) in &request.headers {
-            let value = HeaderValue::from_str(&filling.fill(value)).map_err(|_| format!("the header {name} is no header"))?;
+            let value =
+                HeaderValue::from_str(&filling.fill(value)).map_err(|_| format!("the header {name} is no header"))?;
             let name = HeaderName::try_from(name.as_str()).map_err(|_| format!("{name} is no header"))?;
             headers.insert(name, value);
         }
@@ -131,6 +132,9 @@ mod tests {
     fn placeholders_are_filled_everywhere_and_braces_are_kept() {
         let filling = Filling { row: "r1".into(), mark: "m".into(), date: "2026-01-02".into() };
         assert_eq!(filling.fill("/u/{row}?d={date}&x={{y}}"), "/u/r1?d=2026-01-02&x={y}");
-        assert_eq!(filling.json(&json!({"a": ["{mark}", 1], "b": {"c": "{row}"}})), json!({"a": ["m", 1], "b": {"c": "r1"}}));
+        assert_eq!(
+            filling.json(&json!({"a": ["{mark}", 1], "b": {"c": "{row}"}})),
+            json!({"a": ["m", 1], "b": {"c": "r1"}})
+        );
     }
 }
