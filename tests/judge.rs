@@ -1,5 +1,8 @@
 //! The judge from outside: every live criterion present, absent and as a near miss, on synthetic timelines.
 
+#[path = "judge/checks.rs"]
+mod checks;
+
 use firedrill::judge::{JudgeInput, judge};
 use firedrill::model::fault::{Abort, FaultMatch, FaultRule, FaultWindow, Injection};
 use firedrill::model::interval::{EndpointInterval, Interval, JourneyInterval, UserSlice};
@@ -176,6 +179,7 @@ fn plan(seconds: u64) -> Plan {
             stats: None,
             metrics: None,
         },
+        checks: firedrill::model::checks::ChecksPlan::default(),
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: secs(20) },
         control: None,
         allow_hosts: Vec::new(),
@@ -353,6 +357,10 @@ impl Run {
     }
 
     fn judge(&self) -> Verdict {
+        self.judge_by(&playbook())
+    }
+
+    fn judge_by(&self, playbook: &Playbook) -> Verdict {
         let mut timeline = self.timeline.clone();
         timeline.intervals = self
             .seconds
@@ -364,14 +372,7 @@ impl Run {
                 endpoints: endpoints.values().cloned().collect(),
             })
             .collect();
-        let playbook = playbook();
-        judge(&JudgeInput {
-            plan: &self.plan,
-            playbook: &playbook,
-            timeline: &timeline,
-            ended: self.ended,
-            end: &self.end,
-        })
+        judge(&JudgeInput { plan: &self.plan, playbook, timeline: &timeline, ended: self.ended, end: &self.end })
     }
 }
 

@@ -80,6 +80,7 @@ fn plan(journeys: Vec<Journey>, users: u32, hold_ms: u64, iterations: Option<u64
         faults: Vec::new(),
         ballast: None,
         probes: ProbePlan { health: None, memory_every: ms(1_000), stats: None, metrics: None },
+        checks: firedrill::model::checks::ChecksPlan::default(),
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: ms(0) },
         control: None,
         allow_hosts: Vec::new(),
@@ -161,6 +162,7 @@ async fn drive(plan: Plan, base_url: &str, stop_after: Option<Duration>) -> Ran 
         clock,
         recorder,
         stop: stop.clone(),
+        canaries: None,
     };
     let mut load = tokio::spawn(run(context));
     let result = match stop_after {
@@ -692,6 +694,7 @@ async fn a_dropped_run_stops_its_users() {
     let (sink, _receiver) = EventSink::channel();
     let plan = plan(vec![journey("one", 1, vec![step("one", "GET", "/")])], 4, 60_000, None);
     let context = LoadContext {
+        canaries: None,
         recorder: Recorder::new(1, 1, clock, sink),
         plan: Arc::new(plan),
         base_url: server.url.clone(),

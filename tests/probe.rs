@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use firedrill::model::event::{EventSink, RunEvent};
-use firedrill::model::plan::{GatePlan, GaugeProbe, HealthProbe, LoadPlan, Plan, ProbePlan, TargetPlan};
+use firedrill::model::gauge::GaugeProbe;
+use firedrill::model::plan::{GatePlan, HealthProbe, LoadPlan, Plan, ProbePlan, TargetPlan};
 use firedrill::model::reading::{HealthState, Reading};
 use firedrill::model::secret::Secret;
 use firedrill::model::verdict::Severity;
@@ -57,6 +58,7 @@ fn plan(url: &str, pid: Option<u32>, probes: ProbePlan) -> Plan {
         faults: Vec::new(),
         ballast: None,
         probes,
+        checks: firedrill::model::checks::ChecksPlan::default(),
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: ms(0) },
         control: None,
         allow_hosts: Vec::new(),
@@ -84,6 +86,8 @@ impl Watching {
             pid,
             group: None,
             limit,
+            log: None,
+            canaries: Vec::new(),
             clock: RunClock::start(),
             events: sink,
             stop: stop.clone(),

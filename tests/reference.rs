@@ -100,6 +100,7 @@ async fn stage(adjust: impl FnOnce(&mut ReferenceConfig)) -> Stage {
         speed: 2000.0,
         defects: Vec::new(),
         api_key: KEY.to_owned(),
+        log: |_| {},
     };
     adjust(&mut config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -819,6 +820,7 @@ async fn says_which_address_is_no_address() {
         speed: 1.0,
         defects: Vec::new(),
         api_key: String::new(),
+        log: |_| {},
     };
     let error = serve(listener, config, CancellationToken::new()).await.unwrap_err();
     assert_eq!(error.to_string(), "the address of OpenAI is no http(s) URL: `localhost:1`");

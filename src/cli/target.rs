@@ -35,6 +35,7 @@ pub(super) fn execute(args: &TargetArgs) -> Exit {
         speed: args.speed,
         defects,
         api_key: args.api_key.clone(),
+        log: |line| out::stderr(line),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

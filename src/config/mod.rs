@@ -6,6 +6,7 @@
 //! mistake, as a compiler's parser does; the third collects every mistake. Nothing here opens a connection.
 
 mod builtin;
+mod checks_file;
 mod collector;
 mod connection_fault_file;
 mod content_file;
@@ -26,12 +27,14 @@ mod overlap;
 mod playbook_file;
 mod profiles;
 mod request;
+mod resolve_checks;
 mod resolve_connection_fault;
 mod resolve_content;
 mod resolve_course;
 mod resolve_delay;
 mod resolve_faults;
 mod resolve_functions;
+mod resolve_gauges;
 mod resolve_inject;
 mod resolve_journeys;
 mod resolve_limits;

@@ -83,6 +83,30 @@ pub(super) enum MeasureFile {
         share: Spanned<Quantity>,
         min_samples: Spanned<i64>,
     },
+    Cost {
+        over: Spanned<Quantity>,
+        min_journeys: Spanned<i64>,
+    },
+    MemoryCleanup {
+        within: Spanned<Quantity>,
+        at_least: Spanned<Quantity>,
+        quiet: Spanned<Quantity>,
+    },
+    Security {},
+    DataLoss {
+        min_rows: Spanned<i64>,
+    },
+    Database {
+        over: Spanned<Quantity>,
+        window: Spanned<Quantity>,
+        min_samples: Spanned<i64>,
+        probes: Spanned<i64>,
+    },
+    Alerts {},
+    Logging {
+        errors_per_hour: Spanned<i64>,
+        per_step: Spanned<Quantity>,
+    },
     NotMeasured {
         why: String,
     },

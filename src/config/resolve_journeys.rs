@@ -81,7 +81,7 @@ pub(super) fn journeys(
     (journeys, endpoints)
 }
 
-fn name(out: &mut Collector, written: &Spanned<String>, what: &str) {
+pub(super) fn name(out: &mut Collector, written: &Spanned<String>, what: &str) {
     let text = written.get_ref();
     if text.trim().is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
         out.error(written.span(), format!("this cannot be the name of a {what}"))
@@ -232,7 +232,7 @@ fn degraded(out: &mut Collector, written: &Spanned<ConditionFile>) -> Condition 
     }
 }
 
-fn statuses(out: &mut Collector, written: Option<&Spanned<OneOrMany<i64>>>) -> Vec<u16> {
+pub(super) fn statuses(out: &mut Collector, written: Option<&Spanned<OneOrMany<i64>>>) -> Vec<u16> {
     let Some(written) = written else { return vec![] };
     let all = match written.get_ref() {
         OneOrMany::One(one) => std::slice::from_ref(one),
@@ -244,7 +244,7 @@ fn statuses(out: &mut Collector, written: Option<&Spanned<OneOrMany<i64>>>) -> V
     all.iter().map(|one| out.number(&Spanned::new(written.span(), *one), "a status", 100, 599)).collect()
 }
 
-fn checks(out: &mut Collector, written: &Table<Spanned<Node>>) -> BTreeMap<String, JsonCheck> {
+pub(super) fn checks(out: &mut Collector, written: &Table<Spanned<Node>>) -> BTreeMap<String, JsonCheck> {
     written
         .iter()
         .map(|(place, check)| {

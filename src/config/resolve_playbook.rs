@@ -5,7 +5,7 @@ use super::playbook_file::{CriterionFile, MeasureFile, PlaybookFile};
 use super::value::Quantity;
 use crate::model::playbook::{Criterion, Measure, Playbook};
 use crate::model::verdict::Severity;
-use crate::units::{ByteSize, Share, Span};
+use crate::units::{ByteSize, Money, Share, Span};
 use std::collections::HashSet;
 use toml::Spanned;
 
@@ -142,6 +142,29 @@ fn measure(out: &mut Collector, criterion: &CriterionFile) -> Measure {
                 min_samples: samples(out, min_samples),
             }
         }
+        MeasureFile::Cost { over, min_journeys } => {
+            Measure::Cost { over: out.quantity(over, Money::dollars(100.0)), min_journeys: samples(out, min_journeys) }
+        }
+        MeasureFile::MemoryCleanup { within, at_least, quiet } => Measure::MemoryCleanup {
+            within: share(out, within),
+            at_least: out.quantity(at_least, ByteSize::mib(1)),
+            quiet: out.positive(Some(quiet), "`quiet`", Span::from_secs(10)),
+        },
+        MeasureFile::Security {} => Measure::Security {},
+        MeasureFile::DataLoss { min_rows } => {
+            Measure::DataLoss { min_rows: out.number(min_rows, "a number of rows", 1, 1_000_000) }
+        }
+        MeasureFile::Database { over, window: length, min_samples, probes } => Measure::Database {
+            over: share(out, over),
+            window: window(out, length),
+            min_samples: samples(out, min_samples),
+            probes: out.number(probes, "`probes`", 1, 1000),
+        },
+        MeasureFile::Alerts {} => Measure::Alerts {},
+        MeasureFile::Logging { errors_per_hour, per_step } => Measure::Logging {
+            errors_per_hour: out.number(errors_per_hour, "`errors-per-hour`", 0, 1_000_000),
+            per_step: out.quantity(per_step, ByteSize::mib(1)),
+        },
         MeasureFile::NotMeasured { why } => {
             if why.trim().is_empty() {
                 out.error(criterion.measure.span(), "a criterion that is not measured needs its reason")

@@ -3,13 +3,13 @@
 use super::collector::Collector;
 use super::control;
 use super::request::World;
+use super::resolve_checks;
+use super::resolve_gauges::{gauges, json_gauges};
 use super::resolve_journeys::{self, pointer};
 use super::resolve_target;
 use super::resolve_upstreams;
-use super::scenario_file::{
-    GateFile, GaugesFile, HealthFile, LoadFile, MemoryFile, PressureFile, ProbesFile, ScenarioFile,
-};
-use crate::model::plan::{Ballast, Feeder, GatePlan, GaugeProbe, HealthProbe, LoadPlan, Plan, ProbePlan, TargetPlan};
+use super::scenario_file::{GateFile, HealthFile, LoadFile, MemoryFile, PressureFile, ProbesFile, ScenarioFile};
+use crate::model::plan::{Ballast, Feeder, GatePlan, HealthProbe, LoadPlan, Plan, ProbePlan, TargetPlan};
 use crate::model::verdict::Severity;
 use crate::units::{ByteSize, Offset, Seed, Span};
 use std::collections::BTreeMap;
@@ -51,6 +51,7 @@ pub(super) fn resolve(
     let (journeys, endpoints) = resolve_journeys::journeys(out, &file.journey, &feeders);
     unused_data(out, file, &feeders);
     let load = load(out, file.load.as_ref());
+    let checks = resolve_checks::checks(out, file, &feeders, &upstreams, &target, world);
     let mut plan = Plan {
         name,
         describe: file.describe.clone().unwrap_or_default(),
@@ -67,6 +68,7 @@ pub(super) fn resolve(
         faults: vec![],
         ballast: None,
         probes: probes(out, &file.probes),
+        checks,
         gate: gate(out, &file.gate),
         control: file.control.as_ref().and_then(|control| control::access(out, world, control)),
         allow_hosts: file.allow_hosts.clone(),
@@ -137,13 +139,7 @@ fn probes(out: &mut Collector, file: &ProbesFile) -> ProbePlan {
     ProbePlan {
         health: file.health.as_ref().map(|health| self::health(out, health.get_ref())),
         memory_every: out.positive(file.memory_every.as_ref(), "`memory-every`", MEMORY_EVERY),
-        stats: file.stats.as_ref().map(|stats| {
-            let probe = gauges(out, stats.get_ref());
-            for place in stats.get_ref().gauges.values() {
-                pointer(out, place.get_ref(), place.span());
-            }
-            probe
-        }),
+        stats: file.stats.as_ref().map(|stats| json_gauges(out, stats.get_ref())),
         metrics: file.metrics.as_ref().map(|metrics| {
             let probe = gauges(out, metrics.get_ref());
             for metric in metrics.get_ref().gauges.values() {
@@ -188,19 +184,6 @@ fn health(out: &mut Collector, file: &HealthFile) -> HealthProbe {
         down: file.down.clone(),
         degraded: file.degraded.clone(),
         blocks_app,
-    }
-}
-
-fn gauges(out: &mut Collector, file: &GaugesFile) -> GaugeProbe {
-    if file.gauges.is_empty() {
-        out.error(file.path.span(), "no gauge is read from this page")
-            .help("name one: gauges = { error_rate = \"…\" }");
-    }
-    GaugeProbe {
-        path: resolve_target::path(out, &file.path),
-        every: out.positive(file.every.as_ref(), "`every`", PROBE_EVERY),
-        gauges: file.gauges.iter().map(|(name, place)| (name.get_ref().clone(), place.get_ref().clone())).collect(),
-        blocks_app: out.quantity_or(file.blocks_app.as_ref(), Span::default()),
     }
 }
 

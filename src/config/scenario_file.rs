@@ -1,6 +1,9 @@
 //! [`ScenarioFile`]: a scenario as typed. Every key is optional here unless nothing can be said without it; what is
 //! missing or wrong is found, all of it, when it is resolved. Defaults stand at the keys.
 
+use super::checks_file::{
+    AfterLoadFile, AlertsFile, CanariesFile, DatabaseFile, DurabilityFile, SecurityFile, TrafficFile,
+};
 use super::control::ControlFile;
 use super::delay_file::DelayFile;
 use super::openai_file::{LimitsFile, PaceFile};
@@ -38,6 +41,12 @@ pub(super) struct ScenarioFile {
     /// None, if absent.
     pub(super) control: Option<Spanned<ControlFile>>,
     pub(super) memory: Option<MemoryFile>,
+    pub(super) traffic: Option<Spanned<TrafficFile>>,
+    #[serde(default)]
+    pub(super) security: Vec<Spanned<SecurityFile>>,
+    pub(super) canaries: Option<CanariesFile>,
+    #[serde(default)]
+    pub(super) durability: Vec<Spanned<DurabilityFile>>,
     #[serde(default)]
     pub(super) probes: ProbesFile,
     #[serde(default)]
@@ -364,6 +373,7 @@ pub(super) struct FaultsFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct MemoryFile {
     pub(super) pressure: Option<PressureFile>,
+    pub(super) after_load: Option<Spanned<AfterLoadFile>>,
 }
 
 /// `memory.pressure.KIND`
@@ -394,6 +404,9 @@ pub(super) struct ProbesFile {
     pub(super) memory_every: Option<Spanned<Quantity>>,
     pub(super) stats: Option<Spanned<GaugesFile>>,
     pub(super) metrics: Option<Spanned<GaugesFile>>,
+    pub(super) cost: Option<Spanned<GaugesFile>>,
+    pub(super) database: Option<Spanned<DatabaseFile>>,
+    pub(super) alerts: Option<Spanned<AlertsFile>>,
 }
 
 /// `[probes.health]`

@@ -179,6 +179,24 @@ pub(super) fn check_generator(out: &mut Collector, pattern: &Spanned<String>) {
     }
 }
 
+/// Reports braces that stand for none of these names.
+pub(super) fn check_names(out: &mut Collector, text: &str, span: &Range<usize>, names: &[&str]) {
+    for piece in pieces(text) {
+        match piece {
+            Piece::Placeholder(name, _) if names.contains(&name) => {}
+            Piece::Placeholder(name, at) => {
+                let place = narrow(out, span, text, at);
+                out.unknown(place, "placeholder", name, names.iter().copied());
+            }
+            Piece::Stray(brace, at) => {
+                let place = narrow(out, span, text, at..at + 1);
+                out.error(place, format!("`{brace}` has no partner"))
+                    .help(format!("write `{brace}{brace}` for a plain brace"));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

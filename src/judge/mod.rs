@@ -6,16 +6,23 @@
 //! says it in one sentence.
 
 mod agents;
+mod alerts;
+mod cleanup;
 mod context;
+mod cost;
+mod data_loss;
+mod database;
 mod endpoints;
 mod error_rate;
 mod exemplars;
 mod gathered;
 mod honesty;
+mod logging;
 mod memory;
 mod outage;
 mod rates;
 mod scan;
+mod security;
 mod segments;
 mod sentence;
 mod series;

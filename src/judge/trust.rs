@@ -181,7 +181,7 @@ fn faults(ctx: &Context<'_>, trust: &mut Trust) {
 fn probing(ctx: &Context<'_>, trust: &mut Trust) {
     let run = ctx.ended.as_secs_f64();
     let probes = &ctx.plan.probes;
-    let gauges = |names: &crate::model::plan::GaugeProbe| -> usize {
+    let gauges = |names: &crate::model::gauge::GaugeProbe| -> usize {
         let asked: BTreeSet<Offset> = ctx
             .timeline
             .readings

@@ -4,7 +4,10 @@ use super::context::Context;
 use super::gathered::{Gathered, Suspicion};
 use super::sentence::{self, Told};
 use super::users;
-use super::{agents, endpoints, error_rate, honesty, memory, outage, trust};
+use super::{
+    agents, alerts, cleanup, cost, data_loss, database, endpoints, error_rate, honesty, logging, memory, outage,
+    security, trust,
+};
 use crate::model::plan::{GatePlan, Plan};
 use crate::model::playbook::{Criterion, Measure, Playbook};
 use crate::model::run_record::EndReason;
@@ -117,6 +120,15 @@ fn measure(ctx: &Context<'_>, measure: &Measure) -> Gathered {
         Measure::SlowResponses { from, to, share, min_samples } => {
             endpoints::slow(ctx, *from, *to, *share, *min_samples)
         }
+        Measure::Cost { over, min_journeys } => cost::judge(ctx, *over, *min_journeys),
+        Measure::MemoryCleanup { within, at_least, quiet } => cleanup::judge(ctx, *within, *at_least, *quiet),
+        Measure::Security {} => security::judge(ctx),
+        Measure::DataLoss { min_rows } => data_loss::judge(ctx, *min_rows),
+        Measure::Database { over, window, min_samples, probes } => {
+            database::judge(ctx, *over, *window, *min_samples, *probes)
+        }
+        Measure::Alerts {} => alerts::judge(ctx),
+        Measure::Logging { errors_per_hour, per_step } => logging::judge(ctx, *errors_per_hour, *per_step),
         Measure::NotMeasured { why } => Gathered::not_measured(why.clone()),
     }
 }

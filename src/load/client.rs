@@ -3,6 +3,7 @@
 //! The connection is driven within the user's own task: nothing is spawned, so whatever ends the user ends its
 //! traffic at once, and a request costs no wake-up of another task.
 
+use super::canary::{Canaries, Scan};
 use super::error::LoadError;
 use crate::units::{Offset, RunClock};
 use bytes::Bytes;
@@ -66,6 +67,14 @@ pub(super) enum Failure {
     Truncated(String),
 }
 
+/// Looks through answers as they arrive.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) canaries: Arc<Canaries>,
+    pub(super) scan: Scan,
+    pub(super) own: Option<u64>,
+}
+
 /// What has arrived of an answer, also when the exchange was given up.
 #[derive(Debug, Default)]
 pub(super) struct Arrived {
@@ -75,6 +84,8 @@ pub(super) struct Arrived {
     pub(super) bytes: u64,
     /// The first of them.
     pub(super) body: Vec<u8>,
+    /// What no answer may hold, and whose row this one is for.
+    pub(super) watch: Option<Watch>,
 }
 
 impl Dialer {
@@ -210,6 +221,9 @@ impl Client {
         };
         arrived.first_byte = Some(self.clock.now());
         arrived.status = Some(response.status().as_u16());
+        if let Some(watch) = &mut arrived.watch {
+            watch.scan.head(&watch.canaries, response.headers());
+        }
         connection.read(response.into_body(), keep, arrived).await?;
         connection.idle_since = Instant::now();
         self.kept = Some(connection);
@@ -254,6 +268,9 @@ impl Connection {
             })?;
             if let Some(data) = frame.data_ref() {
                 arrived.bytes += data.len() as u64;
+                if let Some(watch) = &mut arrived.watch {
+                    watch.scan.chunk(&watch.canaries, data, watch.own);
+                }
                 let room = keep.saturating_sub(arrived.body.len());
                 arrived.body.extend_from_slice(&data[..data.len().min(room)]);
             }
@@ -295,6 +312,9 @@ impl Driver {
 impl Arrived {
     /// Makes it ready for another exchange.
     pub(super) fn reset(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.scan.reset();
+        }
         self.status = None;
         self.first_byte = None;
         self.bytes = 0;

@@ -12,6 +12,7 @@
 //! - goose installs a Ctrl-C handler unless there is one: whoever handles signals must do so before.
 //! - Metrics are off but their reset after the launch is not: with it off, goose prints to stdout.
 
+use super::canary::Canaries;
 use super::client::Dialer;
 use super::error::LoadError;
 use super::program::Program;
@@ -59,6 +60,8 @@ pub struct LoadContext {
     pub recorder: Recorder,
     /// Cancelled to end now.
     pub stop: CancellationToken,
+    /// What no answer may hold.
+    pub canaries: Option<Arc<Canaries>>,
 }
 
 /// What a load did.
@@ -84,7 +87,7 @@ pub struct LoadSummary {
 /// # Errors
 /// If the plan cannot be sent at all, or goose refuses or ends early.
 pub async fn run(context: LoadContext) -> Result<LoadSummary, LoadError> {
-    let LoadContext { plan, base_url, run_id, clock, recorder, stop } = context;
+    let LoadContext { plan, base_url, run_id, clock, recorder, stop, canaries } = context;
     let base =
         Url::parse(&base_url).map_err(|error| LoadError::Url { url: base_url.clone(), why: error.to_string() })?;
     let LoadPlan::Closed { users, ramp_up, graceful_stop, iterations, .. } = plan.load;
@@ -106,6 +109,8 @@ pub async fn run(context: LoadContext) -> Result<LoadSummary, LoadError> {
         iterations,
         rows: AtomicU64::new(0),
         tally: Tally::default(),
+        canaries,
+        places: plan.endpoints.iter().map(|endpoint| format!("{} {}", endpoint.method, endpoint.path)).collect(),
     });
     let stop = stop.child_token();
     let fleet = Arc::new(Fleet::new(&walk, &stop));

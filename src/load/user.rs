@@ -1,7 +1,8 @@
 //! [`VirtualUser`]: walks journeys, one after another, and records every step. The journey executor.
 
+use super::canary::{Canaries, Scan};
 use super::classify::{Answer, Judgement, classify};
-use super::client::{Arrived, Client, Dialer, Failure};
+use super::client::{Arrived, Client, Dialer, Failure, Watch};
 use super::draw::start_of;
 use super::program::{CompiledStep, Program, Unbuildable};
 use super::values::Values;
@@ -56,6 +57,10 @@ pub(super) struct Walk {
     /// Rows that the feeders have given.
     pub(super) rows: AtomicU64,
     pub(super) tally: Tally,
+    /// What no answer may hold.
+    pub(super) canaries: Option<Arc<Canaries>>,
+    /// Each endpoint's method and path, for what was found there.
+    pub(super) places: Vec<String>,
 }
 
 /// Counts over a run.
@@ -124,7 +129,10 @@ impl VirtualUser {
             number,
             client: Client::new(Arc::clone(&walk.dialer), walk.clock),
             shard: walk.recorder.shard(number as usize),
-            arrived: Arrived::default(),
+            arrived: Arrived {
+                watch: walk.canaries.clone().map(|canaries| Watch { canaries, scan: Scan::default(), own: None }),
+                ..Arrived::default()
+            },
             ids: Arc::default(),
             iteration: 0,
             intended: start_of(number, walk.users, walk.ramp),
@@ -168,6 +176,9 @@ impl VirtualUser {
         let user = if walk.program.has_feeders() { u32::try_from(n).unwrap_or(u32::MAX) } else { self.number + 1 };
         let walker = Walker { journey: u16::try_from(index).unwrap_or(u16::MAX), user };
         walk.tally.journeys.fetch_add(1, Ordering::Relaxed);
+        if let Some(watch) = &mut self.arrived.watch {
+            watch.own = Some(n);
+        }
 
         let mut degraded = false;
         for (position, step) in journey.steps.iter().enumerate() {
@@ -232,6 +243,11 @@ impl VirtualUser {
             }
         };
         let done = self.walk.clock.now();
+        if let Some(watch) = self.arrived.watch.as_mut().filter(|_| self.arrived.status.is_some()) {
+            watch.scan.finish(&watch.canaries, watch.own);
+            let place = self.walk.places.get(usize::from(step.endpoint)).map_or("an answer", String::as_str);
+            watch.canaries.note(watch.scan.found(), place);
+        }
         let Judgement { outcome, why } = judgement;
         if outcome == Outcome::Unfinished {
             self.walk.tally.unfinished.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! [`RunEvent`]: what happens, as it happens. The journal, the timeline and the live view are all made of these.
 
 use super::calls::{CallNote, CallSettled, Trigger};
+use super::checks::Observation;
 use super::fault::FaultAction;
 use super::interval::{Interval, JourneyInterval, UserSlice};
 use super::playbook::Playbook;
@@ -86,6 +87,11 @@ pub enum RunEvent {
     Harness(HarnessReading),
     /// An offending request.
     Exemplar(Exemplar),
+    /// Something seen beyond the load.
+    Observed {
+        /// What.
+        what: Observation,
+    },
     /// Something that a reader should know.
     Warning {
         /// When.

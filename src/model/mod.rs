@@ -8,11 +8,13 @@
 //! `verdict` says what was one; `resilience` is how the app behaved towards its upstreams; `run_record` is all of it on disk.
 
 pub mod calls;
+pub mod checks;
 pub mod content;
 pub mod control;
 pub mod event;
 pub mod fault;
 pub mod function;
+pub mod gauge;
 pub mod interval;
 pub mod journey;
 pub mod limits;

@@ -1,7 +1,9 @@
 //! [`Plan`]: what a run will do, fully resolved. Nothing in it is optional in the sense of "not yet known".
 
+use super::checks::ChecksPlan;
 use super::control::ControlAccess;
 use super::fault::FaultRule;
+use super::gauge::GaugeProbe;
 use super::journey::Journey;
 use super::secret::Secret;
 use super::upstream::UpstreamPlan;
@@ -43,6 +45,9 @@ pub struct Plan {
     pub ballast: Option<Ballast>,
     /// What is watched beside the load.
     pub probes: ProbePlan,
+    /// What is looked at beyond the load.
+    #[serde(default)]
+    pub checks: ChecksPlan,
     /// What fails the run.
     pub gate: GatePlan,
     /// The control API, if there is to be one.
@@ -194,19 +199,6 @@ pub struct HealthProbe {
     /// Values there that mean the app is impaired.
     pub degraded: Vec<String>,
     /// How long one check keeps the app from doing anything else, as known: the probing's cost is stated.
-    pub blocks_app: Span,
-}
-
-/// A page of figures to read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GaugeProbe {
-    /// Its path.
-    pub path: String,
-    /// How often it is asked.
-    pub every: Span,
-    /// The gauge's name → where it is: a JSON pointer, or a metric's name (summed over its series).
-    pub gauges: BTreeMap<String, String>,
-    /// How long one reading keeps the app from doing anything else, as known.
     pub blocks_app: Span,
 }
 

@@ -1,7 +1,7 @@
 //! [`Playbook`]: what would be an incident, as data.
 
 use super::verdict::Severity;
-use crate::units::{ByteSize, Share, Span};
+use crate::units::{ByteSize, Money, Share, Span};
 use serde::{Deserialize, Serialize};
 
 /// A set of criteria. A run's record carries the playbook it was judged by.
@@ -129,6 +129,49 @@ pub enum Measure {
         /// Responses that the endpoint needs.
         min_samples: u32,
     },
+    /// What a day costs, by the tokens of this run, their prices and the traffic that the scenario declares.
+    Cost {
+        /// Breached when the interval lies above this amount a day.
+        over: Money,
+        /// Journeys that a stretch of the run needs.
+        min_journeys: u32,
+    },
+    /// Memory does not come back after the load, or after a clean-up.
+    MemoryCleanup {
+        /// Back is within this share of where it began.
+        within: Share,
+        /// ...but less than this is never too much: allocators keep some for later.
+        at_least: ByteSize,
+        /// The quiet time that the app is given at least.
+        quiet: Span,
+    },
+    /// A security check was answered where it must be refused, or a canary was seen.
+    Security {},
+    /// A write that the app acknowledged cannot be read back, or is not what was written.
+    DataLoss {
+        /// Acknowledged rows that are needed to call it clear.
+        min_rows: u32,
+    },
+    /// The database cannot be reached: by the upstream's own failures, or by the app's word.
+    Database {
+        /// Breached when the share of the app's calls that failed, without a fault of ours, lies above this.
+        over: Share,
+        /// The window's length.
+        window: Span,
+        /// Calls that a window needs.
+        min_samples: u32,
+        /// So many of the app's own words in a row that all is not well.
+        probes: u32,
+    },
+    /// The app raised alerts.
+    Alerts {},
+    /// The app's log shows errors while its answers do not.
+    Logging {
+        /// Breached when the interval of error records in an hour lies above this many.
+        errors_per_hour: u32,
+        /// Breached when the log grows by more than this for each step.
+        per_step: ByteSize,
+    },
     /// Not measured by this version, with the reason and what would measure it.
     NotMeasured {
         /// Why.
@@ -153,7 +196,12 @@ impl Measure {
             Self::ErrorRate { .. } => 7,
             Self::SlowResponses { .. } => 8,
             Self::DegradedUsers { .. } => 9,
-            Self::NotMeasured { .. } => 10,
+            Self::Security {} | Self::DataLoss { .. } => 0,
+            Self::Cost { .. } | Self::Database { .. } => 1,
+            Self::MemoryCleanup { .. } => 6,
+            Self::Alerts {} => 10,
+            Self::Logging { .. } => 11,
+            Self::NotMeasured { .. } => 12,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! [`Timeline`]: everything that happened, on one clock.
 
 use super::calls::UpstreamCalls;
+use super::checks::Observation;
 use super::fault::FaultWindow;
 use super::interval::{Interval, JourneyInterval, UserSlice};
 use super::prices::TokenUse;
@@ -36,6 +37,9 @@ pub struct Timeline {
     pub harness: Vec<HarnessReading>,
     /// The first few offending requests of each kind.
     pub exemplars: Vec<Exemplar>,
+    /// What was seen beyond the load.
+    #[serde(default)]
+    pub observations: Vec<Observation>,
     /// Warnings that a reader should know.
     pub warnings: Vec<String>,
 }

@@ -185,6 +185,8 @@ pub enum Unit {
     Bytes,
     /// A plain count.
     Count,
+    /// US dollars.
+    Dollars,
 }
 
 /// Whether the run can be trusted.

@@ -4,6 +4,7 @@ use crate::model::event::{EventSink, RunEvent};
 use crate::model::memory_group::MemoryGroup;
 use crate::model::plan::Plan;
 use crate::units::{ByteSize, RunClock};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,10 @@ pub struct ProbeContext {
     pub limit: Option<ByteSize>,
     /// The run's clock.
     pub clock: RunClock,
+    /// The log of an app that firedrill has started.
+    pub log: Option<PathBuf>,
+    /// Keys that the log must not hold, by name.
+    pub canaries: Vec<(String, String)>,
     /// Where readings go.
     pub events: EventSink,
     /// Ends all probes; what they are in the middle of is dropped.

@@ -5,7 +5,7 @@ use super::client::{body, innermost, url};
 use super::context::ProbeContext;
 use super::prometheus;
 use crate::model::event::RunEvent;
-use crate::model::plan::GaugeProbe;
+use crate::model::gauge::GaugeProbe;
 use crate::model::reading::Reading;
 use crate::units::Offset;
 use reqwest::Client;
@@ -25,6 +25,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) enum Page {
     /// JSON; gauges are found by JSON pointers.
     Stats,
+    /// JSON with costs.
+    Cost,
     /// Prometheus text; gauges are found by metric names.
     Metrics,
 }
@@ -33,6 +35,7 @@ impl Page {
     const fn name(self) -> &'static str {
         match self {
             Self::Stats => "stats",
+            Self::Cost => "cost",
             Self::Metrics => "metrics",
         }
     }
@@ -41,6 +44,7 @@ impl Page {
     const fn first(self) -> Offset {
         match self {
             Self::Stats => Offset::from_secs(4),
+            Self::Cost => Offset::from_micros(750_000),
             Self::Metrics => Offset::from_micros(500_000),
         }
     }
@@ -104,10 +108,10 @@ async fn read(client: &Client, url: &str) -> Result<String, String> {
 
 /// Each gauge's value; `None` where the page has no finite number for it.
 fn values(text: &str, gauges: &BTreeMap<String, String>, page: Page) -> Vec<(String, Option<f64>)> {
-    let document: Option<Value> = if page == Page::Stats { serde_json::from_str(text).ok() } else { None };
+    let document: Option<Value> = if page != Page::Metrics { serde_json::from_str(text).ok() } else { None };
     let value = |place: &str| match page {
         Page::Metrics => prometheus::sum(text, place),
-        Page::Stats => match document.as_ref()?.pointer(place)? {
+        Page::Stats | Page::Cost => match document.as_ref()?.pointer(place)? {
             Value::Number(number) => number.as_f64(),
             Value::String(text) => text.trim().parse().ok(),
             Value::Bool(flag) => Some(f64::from(u8::from(*flag))),

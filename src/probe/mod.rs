@@ -6,9 +6,11 @@ mod context;
 mod gauges;
 pub mod harness;
 mod health;
+mod log;
 mod memory;
 mod prometheus;
 mod run;
+mod states;
 
 pub use context::ProbeContext;
 pub use run::run;

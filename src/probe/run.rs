@@ -2,7 +2,7 @@
 
 use super::client::client;
 use super::context::ProbeContext;
-use super::{gauges, harness, health, memory};
+use super::{gauges, harness, health, log, memory, states};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -15,8 +15,12 @@ pub async fn run(ctx: ProbeContext) {
     if let Some(pid) = ctx.pid {
         probes.spawn(memory::run(Arc::clone(&ctx), pid));
     }
-    let plan = &ctx.plan.probes;
-    if plan.health.is_some() || plan.stats.is_some() || plan.metrics.is_some() {
+    if let Some(path) = ctx.log.clone() {
+        probes.spawn(log::run(Arc::clone(&ctx), path));
+    }
+    let (plan, checks) = (&ctx.plan.probes, &ctx.plan.checks);
+    let figures = plan.health.is_some() || plan.stats.is_some() || plan.metrics.is_some() || checks.cost.is_some();
+    if figures || checks.database.is_some() || checks.alerts.is_some() {
         match client(&ctx.plan.headers) {
             Ok(client) => {
                 if let Some(probe) = plan.health.clone() {
@@ -24,6 +28,15 @@ pub async fn run(ctx: ProbeContext) {
                 }
                 if let Some(probe) = plan.stats.clone() {
                     probes.spawn(gauges::run(Arc::clone(&ctx), client.clone(), probe, gauges::Page::Stats));
+                }
+                if let Some(probe) = checks.cost.clone() {
+                    probes.spawn(gauges::run(Arc::clone(&ctx), client.clone(), probe, gauges::Page::Cost));
+                }
+                if let Some(probe) = checks.database.clone() {
+                    probes.spawn(states::database(Arc::clone(&ctx), client.clone(), probe));
+                }
+                if let Some(probe) = checks.alerts.clone() {
+                    probes.spawn(states::alerts(Arc::clone(&ctx), client.clone(), probe));
                 }
                 if let Some(probe) = plan.metrics.clone() {
                     probes.spawn(gauges::run(Arc::clone(&ctx), client, probe, gauges::Page::Metrics));

@@ -4,9 +4,10 @@ use super::dispatch::{Dispatcher, Observer};
 use super::folder::{self, Journal};
 use super::{RunError, actions, fold, machine};
 use crate::fault::{Engine, edges};
-use crate::load::{self, LoadContext};
+use crate::load::checks::ChecksContext;
+use crate::load::{self, Canaries, LoadContext};
 use crate::model::event::{EventSink, RunEvent};
-use crate::model::plan::{Ballast, Plan, TargetPlan};
+use crate::model::plan::{Ballast, Feeder, Plan, TargetPlan};
 use crate::model::playbook::Playbook;
 use crate::model::run_record::{EndReason, RunHeader, RunRecord, SCHEMA};
 use crate::model::timeline::Timeline;
@@ -123,9 +124,10 @@ async fn run_in(
     observer.stage(&stage_of(&plan.target));
     let app = actions::starting(journal, &plan.target)?;
     let group_run = actions::group_run(journal);
+    let given = environment(&upstreams, dir, no_proxy, journal)?;
     let context = TargetContext {
         plan: &plan.target,
-        environment: environment(&upstreams, dir, no_proxy, journal)?,
+        environment: given.clone(),
         upstream_urls: urls(&plan, &upstreams),
         firedrill: &firedrill,
         run_id: &group_run,
@@ -177,6 +179,8 @@ async fn run_in(
         pid: target.pid(),
         group: target.group().cloned(),
         limit: target.limit(),
+        log: (!matches!(plan.target, TargetPlan::Url { .. })).then(|| dir.join("target.log")),
+        canaries: if plan.checks.canaries.keys { private_keys(&given) } else { Vec::new() },
         clock,
         events: sink.clone(),
         stop: stop_rest.clone(),
@@ -185,14 +189,26 @@ async fn run_in(
         let mark = (undo::MARK, journal.opening().journal.to_string());
         beside.spawn(press(ballast, place, firedrill, mark, clock, sink.clone(), stop_rest.clone()));
     }
+    let canaries = canaries(&plan, &run_id, &given, clock, &sink).map(Arc::new);
     let load = load::run(LoadContext {
+        plan: Arc::clone(&plan),
+        base_url: target.base_url().to_owned(),
+        run_id: run_id.clone(),
+        clock,
+        recorder,
+        stop: stop_load.clone(),
+        canaries: canaries.clone(),
+    });
+    let checks = ChecksContext {
         plan: Arc::clone(&plan),
         base_url: target.base_url().to_owned(),
         run_id,
         clock,
-        recorder,
+        events: sink.clone(),
+        canaries,
         stop: stop_load.clone(),
-    });
+    };
+    let load = load::checks::around(checks, load);
 
     let outcome = dispatcher.until_load_ends(load, target.lost(), signals, &stop_load).await;
     let ended = clock.now();
@@ -303,6 +319,46 @@ fn environment(
         environment.insert(name.to_owned(), hosts.join(","));
     }
     Ok(environment)
+}
+
+/// The keys that firedrill gave the app and that nobody else may learn, by their variables. The anonymous and the
+/// publishable key of Supabase are made to be known.
+const PRIVATE_KEYS: [&str; 5] = [
+    "OPENAI_API_KEY",
+    "SUPABASE_SERVICE_KEY",
+    "SUPABASE_SERVICE_ROLE_KEY",
+    "SUPABASE_SECRET_KEY",
+    "SUPABASE_JWT_SECRET",
+];
+
+/// The private ones among what the app was given, each once: one key goes by two names.
+fn private_keys(given: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let mut keys: Vec<(String, String)> = Vec::new();
+    for (name, value) in given.iter().filter(|(name, _)| PRIVATE_KEYS.contains(&name.as_str())) {
+        if !keys.iter().any(|(_, known)| known == value) {
+            keys.push((name.clone(), value.clone()));
+        }
+    }
+    keys
+}
+
+/// What no answer of the app may hold; nothing where the scenario has no canaries.
+fn canaries(
+    plan: &Plan,
+    run_id: &str,
+    given: &BTreeMap<String, String>,
+    clock: RunClock,
+    events: &EventSink,
+) -> Option<Canaries> {
+    let planned = &plan.checks.canaries;
+    let mut values = if planned.keys { private_keys(given) } else { Vec::new() };
+    values.extend(planned.values.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
+    let others = planned.others.as_ref().and_then(|name| {
+        let Feeder::Generate(pattern) = plan.feeders.get(name)?;
+        let (before, _) = pattern.split_once("{n}")?;
+        Some((name.clone(), before.replace("{run}", run_id)))
+    });
+    Canaries::new(values, others, clock, events.clone())
 }
 
 fn urls(plan: &Plan, upstreams: &Upstreams) -> BTreeMap<String, String> {

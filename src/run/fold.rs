@@ -48,6 +48,7 @@ pub(super) fn apply(timeline: &mut Timeline, event: RunEvent) {
         RunEvent::Target(event) => timeline.target.push(event),
         RunEvent::Pressure(mark) => timeline.pressure.push(mark),
         RunEvent::Harness(reading) => timeline.harness.push(reading),
+        RunEvent::Observed { what } => timeline.observations.push(what),
         RunEvent::Exemplar(exemplar) => timeline.exemplars.push(exemplar),
         RunEvent::Warning { at, message } => timeline.warnings.push(format!("{at} {message}")),
     }
@@ -62,6 +63,7 @@ pub(super) fn finish(timeline: &mut Timeline) {
     timeline.users.sort_by_key(|slice| (slice.slice, slice.user, slice.endpoint));
     timeline.readings.sort_by_key(crate::model::reading::Reading::at);
     timeline.target.sort_by_key(|event| event.at);
+    timeline.observations.sort_by_key(crate::model::checks::Observation::at);
     timeline.exemplars.sort_by_key(|exemplar| exemplar.at);
 }
 

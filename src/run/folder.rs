@@ -162,6 +162,7 @@ fn moment(event: &RunEvent) -> Offset {
         RunEvent::Target(event) => event.at,
         RunEvent::Pressure(mark) => mark.at,
         RunEvent::Harness(reading) => reading.at,
+        RunEvent::Observed { what } => what.at(),
         RunEvent::Exemplar(exemplar) => exemplar.at,
         RunEvent::Started { .. } | RunEvent::Journeys { .. } | RunEvent::Users { .. } => Offset::ZERO,
     }

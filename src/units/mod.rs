@@ -12,7 +12,7 @@ mod span;
 
 pub use bytes::{ByteSize, ParseByteSizeError};
 pub use clock::RunClock;
-pub use money::Money;
+pub use money::{Money, ParseMoneyError};
 pub use offset::Offset;
 pub use seed::Seed;
 pub use share::{ParseShareError, Share};

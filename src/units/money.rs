@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::iter::Sum;
 use std::ops::Add;
+use std::str::FromStr;
 
 /// Picodollars in a dollar.
 const PER_DOLLAR: u64 = 1_000_000_000_000;
@@ -51,6 +52,22 @@ impl Sum for Money {
     }
 }
 
+/// Why a text is no amount of money.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no amount of money; write US dollars, such as \"$100\"")]
+pub struct ParseMoneyError(String);
+
+impl FromStr for Money {
+    type Err = ParseMoneyError;
+
+    /// `$100` or `$0.50`, up to 18 million dollars.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix('$').filter(|d| d.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+        let dollars = digits.and_then(|digits| digits.parse::<f64>().ok()).filter(|dollars| *dollars <= 18e6);
+        dollars.map(Self::dollars).ok_or_else(|| ParseMoneyError(text.to_owned()))
+    }
+}
+
 impl fmt::Display for Money {
     /// In dollars with cents; amounts below a dollar with as many digits as tell them from nothing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,6 +95,19 @@ mod tests {
     #[case(0.000_000_05, "$0.00000005")]
     fn amounts_read_as_dollars(#[case] dollars: f64, #[case] expected: &str) {
         assert_eq!(Money::dollars(dollars).to_string(), expected);
+    }
+
+    #[rstest]
+    #[case("$100", Some(100.0))]
+    #[case("$0.25", Some(0.25))]
+    #[case("100", None)]
+    #[case("$", None)]
+    #[case("$-1", None)]
+    #[case("$1e3", None)]
+    #[case("$1.2.3", None)]
+    #[case("$99999999999", None)]
+    fn amounts_are_read(#[case] text: &str, #[case] dollars: Option<f64>) {
+        assert_eq!(text.parse().ok(), dollars.map(Money::dollars));
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn the_playbook_has_all_23_criteria_and_says_why_some_are_not_measured() {
         ]
     );
     let measured = playbook.criteria.iter().filter(|c| !matches!(c.measure, Measure::NotMeasured { .. })).count();
-    assert_eq!(measured, 11);
+    assert_eq!(measured, 18);
     let memory = playbook.criteria.iter().find(|criterion| criterion.id == "P1-memory").unwrap();
     assert_eq!(memory.measure, Measure::MemorySustained { above: ByteSize::mib(450), sustained: Span::from_secs(60) });
     for criterion in &playbook.criteria {

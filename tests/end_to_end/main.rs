@@ -7,6 +7,7 @@
 
 mod endings;
 mod left_behind;
+mod matrix;
 mod mistakes;
 mod support;
 mod targets;

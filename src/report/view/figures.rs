@@ -3,7 +3,7 @@
 //! A figure and its unit are joined by a no-break space, so that they stay on one line.
 
 use crate::model::verdict::{Figure, Unit};
-use crate::units::{Offset, Span};
+use crate::units::{Money, Offset, Span};
 
 /// What stands where there is no figure.
 pub const NONE: &str = "–";
@@ -142,6 +142,7 @@ pub fn value(value: f64, unit: Unit) -> String {
         Unit::Seconds => seconds(value),
         Unit::Bytes => bytes(value),
         Unit::Count => number(value),
+        Unit::Dollars => Money::dollars(value).to_string(),
     }
 }
 

@@ -63,6 +63,14 @@ pub fn headline(measure: Option<&Measure>, subjects: &[String], sentence: &str) 
         Some(Measure::DegradedUsers { over, .. }) => {
             format!("More than {} of users met slow or failing steps", percent(*over))
         }
+        Some(Measure::Cost { over, .. }) => format!("A day would cost more than {over}"),
+        Some(Measure::MemoryCleanup { .. }) => "Memory did not come back after the load".to_owned(),
+        Some(Measure::Security {}) if subjects.is_empty() => "What must stay hidden was seen".to_owned(),
+        Some(Measure::Security {}) => format!("Not kept safe: {}", list(subjects)),
+        Some(Measure::DataLoss { .. }) => "Acknowledged writes were lost or changed".to_owned(),
+        Some(Measure::Database { .. }) => "The database could not be reached".to_owned(),
+        Some(Measure::Alerts {}) => "The app raised alerts".to_owned(),
+        Some(Measure::Logging { .. }) => "The app's log tells of trouble that its answers do not".to_owned(),
         Some(Measure::NotMeasured { .. }) | None => text::line(sentence, 300),
     }
 }

@@ -14,8 +14,8 @@ use super::reply::Reply;
 use super::side_services::SideServices;
 use super::supabase::{Supabase, SupabaseError};
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +35,11 @@ pub(super) struct App {
     pub(super) alerts: Alerts,
     /// Hundredths of a cent spent today, as the resilient app tracks it.
     spent: AtomicU64,
+    /// Requests served, and journal entries written: for defects that strike each so many.
+    served: AtomicU64,
+    journals: AtomicU64,
+    /// The journal that was written last, for the defect that mixes users up.
+    pub(super) last_journal: Mutex<Option<serde_json::Value>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -64,6 +69,10 @@ impl App {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(ReferenceError::Client)?;
+        let gone = config.defects.iter().find_map(|defect| match defect {
+            Defect::DatabaseGone(after) => Some(tokio::time::Instant::now() + after.get()),
+            _ => None,
+        });
         let pace = Pace::new(config.speed);
         let timeouts = !config.defects.contains(&Defect::NoUpstreamTimeout);
         let (openai_key, supabase_key) = (config.openai_key.clone(), config.supabase_key.clone());
@@ -84,13 +93,16 @@ impl App {
             pace,
             event_loop,
             openai,
-            supabase,
+            supabase: supabase.gone_from(gone),
             side: SideServices::new(http, side_url, pace),
             coordination: Arc::default(),
             memory: Memory::new(!config.resilient),
             figures: Figures::new(),
             alerts: Alerts::default(),
             spent: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+            journals: AtomicU64::new(0),
+            last_journal: Mutex::default(),
             tasks: TaskTracker::new(),
             stop,
             config,
@@ -124,11 +136,66 @@ impl App {
         leaks.fold(0, usize::saturating_add)
     }
 
+    /// What a defect says, if it is there.
+    fn defect<T>(&self, pick: impl FnMut(&Defect) -> Option<T>) -> Option<T> {
+        self.config.defects.iter().find_map(pick)
+    }
+
+    /// Whether a defect without a value is there.
+    pub(super) fn has(&self, defect: &Defect) -> bool {
+        self.config.defects.contains(defect)
+    }
+
+    /// Whether this journal entry is to be lost by a defect.
+    pub(super) fn loses_journal(&self) -> bool {
+        let each = self.defect(|defect| match defect {
+            Defect::LostWrites(each) => Some(u64::from(*each)),
+            _ => None,
+        });
+        each.is_some_and(|each| (self.journals.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(each))
+    }
+
+    /// The key that answers of this endpoint show by a defect.
+    pub(super) fn shown_key(&self, endpoint: &str) -> Option<&str> {
+        self.has(&Defect::ShowsKey(endpoint.to_owned())).then_some(self.config.openai_key.as_str())
+    }
+
+    /// Logs what a defect wants logged for a request.
+    pub(super) fn log_request(&self, endpoint: &str) {
+        let each = self.defect(|defect| match defect {
+            Defect::LogErrors(each) => Some(u64::from(*each)),
+            _ => None,
+        });
+        if each.is_some_and(|each| (self.served.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(each)) {
+            (self.config.log)(&format!(
+                "{} - holisticos.{endpoint} - ERROR - could not write the audit record\nTraceback (most recent call last):\n  \
+                 File \"audit.py\", line 41, in write\nKeyError: 'audit'",
+                super::timestamps::now_naive()
+            ));
+        }
+    }
+
+    /// How much memory every request leaves behind until a clean-up, by a defect.
+    pub(super) fn hoard_per_request(&self) -> usize {
+        let size = self.defect(|defect| match defect {
+            Defect::Hoard(size) => usize::try_from(size.get()).ok(),
+            _ => None,
+        });
+        size.unwrap_or(0)
+    }
+
     /// Asks OpenAI on behalf of an agent (`None`: the memory service, which no defect breaks), and comes back to
     /// the event loop with the answer.
     pub(super) async fn ask(&self, agent: Option<AgentName>, call: &ChatCall) -> Result<Completion, OpenAiError> {
         if let Some(agent) = agent.filter(|agent| self.broken(*agent)) {
             return Err(OpenAiError::BrokenAgent(agent.as_str()));
+        }
+        let times = self.defect(|defect| match defect {
+            Defect::RepeatedCalls(times) => Some(*times),
+            _ => None,
+        });
+        for _ in 1..times.unwrap_or(1) {
+            let _thrown_away = self.openai.complete(call).await;
         }
         let answer = self.openai.complete(call).await;
         self.event_loop.pass().await;

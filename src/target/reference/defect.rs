@@ -88,6 +88,22 @@ pub enum Defect {
         /// How much later.
         by: Span,
     },
+    /// Every call to OpenAI is made so many times, and all answers but the last are thrown away.
+    RepeatedCalls(u32),
+    /// Every request leaves this much memory behind, until the app is asked to clean up.
+    Hoard(ByteSize),
+    /// Whoever has no key is let in all the same.
+    OpenDoor,
+    /// The endpoint's answers carry the app's OpenAI key in a header.
+    ShowsKey(String),
+    /// A journal is answered with what another user wrote last.
+    MixedUpUsers,
+    /// Each such journal entry is acknowledged and not stored.
+    LostWrites(u32),
+    /// After this time the app reaches Supabase no more.
+    DatabaseGone(Span),
+    /// Each such request logs an error with a traceback, and is answered as if nothing were.
+    LogErrors(u32),
 }
 
 /// A defect's entry in the list for people.
@@ -102,7 +118,7 @@ pub struct DefectInfo {
 }
 
 /// All defects, for help texts.
-pub const DEFECTS: [DefectInfo; 4] = [
+pub const DEFECTS: [DefectInfo; 12] = [
     DefectInfo { name: "leak", usage: "leak=1MiB", describe: "every request leaves this much memory behind" },
     DefectInfo {
         name: "no-upstream-timeout",
@@ -118,6 +134,38 @@ pub const DEFECTS: [DefectInfo; 4] = [
         name: "slow-endpoint",
         usage: "slow-endpoint=nutrition:12s",
         describe: "an endpoint answers this much later",
+    },
+    DefectInfo {
+        name: "repeated-calls",
+        usage: "repeated-calls=20",
+        describe: "every call to OpenAI is made so many times",
+    },
+    DefectInfo { name: "hoard", usage: "hoard=1MiB", describe: "as `leak`, but a clean-up gives the memory back" },
+    DefectInfo { name: "open-door", usage: "open-door", describe: "whoever has no key is let in all the same" },
+    DefectInfo {
+        name: "shows-key",
+        usage: "shows-key=tasks",
+        describe: "an endpoint's answers carry the app's OpenAI key in a header",
+    },
+    DefectInfo {
+        name: "mixed-up-users",
+        usage: "mixed-up-users",
+        describe: "a journal is answered with what another user wrote last",
+    },
+    DefectInfo {
+        name: "lost-writes",
+        usage: "lost-writes=3",
+        describe: "each such journal entry is acknowledged and not stored",
+    },
+    DefectInfo {
+        name: "database-gone",
+        usage: "database-gone=5s",
+        describe: "after this time the app reaches Supabase no more",
+    },
+    DefectInfo {
+        name: "log-errors",
+        usage: "log-errors=5",
+        describe: "each such request logs an error with a traceback and succeeds",
     },
 ];
 
@@ -160,6 +208,14 @@ pub enum ParseDefectError {
         /// The nearest name, if one is near.
         suggestion: Option<&'static str>,
     },
+    /// The number cannot be read.
+    #[error("the number of `{name}` cannot be read; write a whole number from 1, as in `{usage}`")]
+    Number {
+        /// The defect.
+        name: &'static str,
+        /// A correct example.
+        usage: &'static str,
+    },
     /// The size cannot be read.
     #[error("the size of `leak` cannot be read")]
     Size(#[source] crate::units::ParseByteSizeError),
@@ -196,22 +252,38 @@ impl FromStr for Defect {
         };
         let usage = |problem| ParseDefectError::Usage { name: info.name, problem, usage: info.usage };
         let wanted = || value.filter(|value| !value.is_empty()).ok_or_else(|| usage("needs a value"));
+        let number = |text: &str| {
+            let number = text.parse().ok().filter(|number| *number > 0);
+            number.ok_or(ParseDefectError::Number { name: info.name, usage: info.usage })
+        };
         match info.name {
             "leak" => Ok(Self::Leak(wanted()?.parse().map_err(ParseDefectError::Size)?)),
             "broken-agent" => parse_agent(wanted()?).map(Self::BrokenAgent),
             "slow-endpoint" => {
                 let (endpoint, by) = wanted()?.split_once(':').ok_or_else(|| usage("needs an endpoint and a delay"))?;
-                if !ENDPOINTS.contains(&endpoint) {
-                    let suggestion = nearest(endpoint, ENDPOINTS);
-                    return Err(ParseDefectError::UnknownEndpoint { name: endpoint.to_owned(), suggestion });
-                }
+                let endpoint = parse_endpoint(endpoint)?;
                 let by = by.parse().map_err(ParseDefectError::Delay)?;
-                Ok(Self::SlowEndpoint { endpoint: endpoint.to_owned(), by })
+                Ok(Self::SlowEndpoint { endpoint, by })
             }
+            "shows-key" => parse_endpoint(wanted()?).map(Self::ShowsKey),
+            "hoard" => Ok(Self::Hoard(wanted()?.parse().map_err(ParseDefectError::Size)?)),
+            "database-gone" => Ok(Self::DatabaseGone(wanted()?.parse().map_err(ParseDefectError::Delay)?)),
+            "repeated-calls" => number(wanted()?).map(Self::RepeatedCalls),
+            "lost-writes" => number(wanted()?).map(Self::LostWrites),
+            "log-errors" => number(wanted()?).map(Self::LogErrors),
             _ if value.is_some() => Err(usage("takes no value")),
+            "open-door" => Ok(Self::OpenDoor),
+            "mixed-up-users" => Ok(Self::MixedUpUsers),
             _ => Ok(Self::NoUpstreamTimeout),
         }
     }
+}
+
+fn parse_endpoint(name: &str) -> Result<String, ParseDefectError> {
+    if ENDPOINTS.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(ParseDefectError::UnknownEndpoint { name: name.to_owned(), suggestion: nearest(name, ENDPOINTS) })
 }
 
 fn parse_agent(name: &str) -> Result<AgentName, ParseDefectError> {
@@ -223,13 +295,25 @@ fn parse_agent(name: &str) -> Result<AgentName, ParseDefectError> {
     })
 }
 
+/// In plain bytes where the short form would round, so that what is written reads back.
+fn exact(size: ByteSize) -> String {
+    let text = size.to_string();
+    if text.contains('.') { format!("{}B", size.get()) } else { text }
+}
+
 impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // In plain bytes where the short form would round, so that what is written reads back.
-            Self::Leak(size) if size.to_string().contains('.') => write!(f, "leak={}B", size.get()),
-            Self::Leak(size) => write!(f, "leak={size}"),
+            Self::Leak(size) => write!(f, "leak={}", exact(*size)),
+            Self::Hoard(size) => write!(f, "hoard={}", exact(*size)),
             Self::NoUpstreamTimeout => f.write_str("no-upstream-timeout"),
+            Self::RepeatedCalls(times) => write!(f, "repeated-calls={times}"),
+            Self::OpenDoor => f.write_str("open-door"),
+            Self::ShowsKey(endpoint) => write!(f, "shows-key={endpoint}"),
+            Self::MixedUpUsers => f.write_str("mixed-up-users"),
+            Self::LostWrites(nth) => write!(f, "lost-writes={nth}"),
+            Self::DatabaseGone(after) => write!(f, "database-gone={after}"),
+            Self::LogErrors(nth) => write!(f, "log-errors={nth}"),
             Self::BrokenAgent(agent) => write!(f, "broken-agent={}", agent.as_str()),
             Self::SlowEndpoint { endpoint, by } => write!(f, "slow-endpoint={endpoint}:{by}"),
         }

@@ -25,6 +25,8 @@ struct State {
     handled: f64,
     /// Held for good.
     kept: Vec<Vec<u8>>,
+    /// Held until a clean-up.
+    hoarded: Vec<Vec<u8>>,
     grown: usize,
 }
 
@@ -62,6 +64,17 @@ impl Memory {
     /// Keeps memory for good.
     pub(super) fn leak(&self, bytes: usize) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).kept.push(touched(bytes));
+    }
+
+    /// Keeps memory until a clean-up.
+    pub(super) fn hoard(&self, bytes: usize) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).hoarded.push(touched(bytes));
+    }
+
+    /// Gives back what is held until a clean-up, and says how much that was.
+    pub(super) fn clean_up(&self) -> usize {
+        let hoarded = std::mem::take(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner).hoarded);
+        hoarded.iter().map(Vec::len).sum()
     }
 }
 

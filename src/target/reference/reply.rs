@@ -43,6 +43,12 @@ impl Reply {
         self
     }
 
+    /// The same with a header that should not be there.
+    pub(super) fn debug(mut self, value: &str) -> Self {
+        self.header = HeaderValue::from_str(value).ok().map(|value| (HeaderName::from_static("x-debug"), value));
+        self
+    }
+
     /// The same with the methods that would be allowed.
     pub(super) fn allow(mut self, methods: &'static str) -> Self {
         self.header = Some((header::ALLOW, HeaderValue::from_static(methods)));

@@ -172,12 +172,20 @@ where
     if leak > 0 {
         app.memory.leak(leak);
     }
+    let hoard = app.hoard_per_request();
+    if hoard > 0 {
+        app.memory.hoard(hoard);
+    }
+    app.log_request(name);
     if let Some(delay) = app.delay_of(name) {
         tokio::time::sleep(delay).await;
     }
     let reply = handler(Arc::clone(&app), request).await.unwrap_or_else(|error| error);
     if let Some((_, shown)) = COUNTED.iter().find(|(counted, _)| *counted == name) {
         app.figures.note(shown, reply.status, start.elapsed());
+    }
+    if let Some(key) = app.shown_key(name) {
+        return reply.debug(key);
     }
     reply
 }

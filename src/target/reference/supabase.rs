@@ -75,6 +75,8 @@ pub(super) struct Supabase {
     base: Url,
     key: String,
     policy: Policy,
+    /// When it is reached no more, by a defect.
+    gone: Option<tokio::time::Instant>,
 }
 
 /// Building a client, request and result objects anew for each call, as measured on HolisticOS: 22 calls take
@@ -91,7 +93,7 @@ impl Supabase {
             patience: Patience::PerRead(Duration::from_secs(120)),
             together: false,
         };
-        Self { http, base, key, policy }
+        Self { http, base, key, policy, gone: None }
     }
 
     /// The client as it should be used: 5 s, one quick second attempt of a read, reads together.
@@ -103,7 +105,13 @@ impl Supabase {
             patience: if timeouts { Patience::Total(Duration::from_secs(5)) } else { Patience::Endless },
             together: true,
         };
-        Self { http, base, key, policy }
+        Self { http, base, key, policy, gone: None }
+    }
+
+    /// The same, reaching nothing from some moment on.
+    pub(super) fn gone_from(mut self, gone: Option<tokio::time::Instant>) -> Self {
+        self.gone = gone;
+        self
     }
 
     /// Reads rows (or, with a HEAD query, only their number).
@@ -205,6 +213,10 @@ impl Supabase {
         prefer: Option<&str>,
     ) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
+        if self.gone.is_some_and(|gone| gone <= tokio::time::Instant::now()) {
+            // The discard port, where nobody listens.
+            let _ = url.set_port(Some(9));
+        }
         url.set_path(&format!("{}/rest/v1/{}", self.base.path().trim_end_matches('/'), query.table));
         if !query.pairs.is_empty() {
             url.query_pairs_mut().extend_pairs(&query.pairs);

@@ -4,7 +4,7 @@ use crate::target::reference::agents::routine::Planned;
 use crate::target::reference::agents::subject::Subject;
 use crate::target::reference::agents::{nutrition as nutrition_agent, routine as routine_agent};
 use crate::target::reference::app::App;
-use crate::target::reference::defect::AgentName;
+use crate::target::reference::defect::{AgentName, Defect};
 use crate::target::reference::envelopes::plans::{self, PlanKind};
 use crate::target::reference::reply::{Answer, Reply};
 use crate::target::reference::request::Request;
@@ -82,7 +82,7 @@ pub(in crate::target::reference) async fn regenerate(app: Arc<App>, request: Req
 
 /// 401 unless the key is the one literal.
 pub(super) fn check_key(app: &App, request: &Request) -> Result<(), Reply> {
-    if request.api_key() == Some(app.config.api_key.as_bytes()) {
+    if request.api_key() == Some(app.config.api_key.as_bytes()) || app.has(&Defect::OpenDoor) {
         return Ok(());
     }
     Err(Reply::detail(401, "User not authenticated"))
