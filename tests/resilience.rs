@@ -97,6 +97,7 @@ fn plan(kind: UpstreamKind, rules: Vec<FaultRule>) -> Plan {
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: Span::from_secs(1) },
         allow_hosts: Vec::new(),
         control: None,
+        checks: Default::default(),
     }
 }
 
