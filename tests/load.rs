@@ -701,6 +701,7 @@ async fn a_dropped_run_stops_its_users() {
         run_id: String::new(),
         clock,
         stop: CancellationToken::new(),
+        canaries: None,
     };
     assert!(tokio::time::timeout(Duration::from_millis(400), run(context)).await.is_err());
     tokio::time::sleep(Duration::from_millis(50)).await;

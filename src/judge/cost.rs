@@ -198,6 +198,6 @@ fn own_figure(ctx: &Context<'_>) -> String {
         _ => None,
     });
     let Some(first) = values.next() else { return String::new() };
-    let grown = values.last().map_or(0.0, |last| (last - first).max(0.0));
+    let grown = values.next_back().map_or(0.0, |last| (last - first).max(0.0));
     format!("; the app itself counted {} in this run", Money::dollars(grown))
 }

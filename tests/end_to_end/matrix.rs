@@ -87,10 +87,10 @@ const CASES: [Case; 11] = [
         ..PLAIN
     },
     Case {
-        truth: "Supabase answers slowly; an alert was raised before the run",
+        truth: "Supabase answers slowly; an agent that nobody asks is broken",
         defects: &["broken-agent=insights"],
         set: &["upstreams.supabase.latency.mean=100ms"],
-        near: &["P1-database", "P2-alerts", "P0-outage", "P0-agents-down", "P1-key-agent"],
+        near: &["P1-database", "P0-outage", "P0-agents-down", "P1-key-agent"],
         ..PLAIN
     },
     Case {

@@ -618,7 +618,7 @@ fn clear(playbook: &Playbook, samples: u64) -> Vec<CriterionResult> {
                 Measure::SlowResponses { .. } => {
                     figure("slower than 10s at routine", 0.002, Some((0.0005, 0.006)), 0.01, Unit::Share)
                 }
-                Measure::NotMeasured { .. } => None,
+                _ => None,
             };
             CriterionResult {
                 id: criterion.id.clone(),
