@@ -694,7 +694,6 @@ async fn a_dropped_run_stops_its_users() {
     let (sink, _receiver) = EventSink::channel();
     let plan = plan(vec![journey("one", 1, vec![step("one", "GET", "/")])], 4, 60_000, None);
     let context = LoadContext {
-        canaries: None,
         recorder: Recorder::new(1, 1, clock, sink),
         plan: Arc::new(plan),
         base_url: server.url.clone(),
