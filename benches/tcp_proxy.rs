@@ -9,7 +9,6 @@ use firedrill::units::Seed;
 use firedrill::upstream::{TcpProxy, TcpProxyPlan};
 use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +21,7 @@ async fn main() {
     let server = echo().await;
     let plain = plain_proxy(server).await;
     let plan = TcpProxyPlan { name: "bench".into(), listen: "127.0.0.1:0".parse().unwrap(), to: server.to_string() };
-    let ours = TcpProxy::start(plan, Vec::new(), Seed(1), Arc::new(|_| {})).await.unwrap();
+    let ours = TcpProxy::start(plan, Vec::new(), Seed(1), |_| {}).await.unwrap();
     let ways = [("direct", server), ("copy_bidirectional", plain), ("firedrill", ours.address())];
     println!("{:>9} {:>20} {:>16} {:>14}", "message", "way", "CPU/round trip", "p50");
     for (size, trips) in [(100, 4_000), (8_000, 3_000), (100_000, 300)] {

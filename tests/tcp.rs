@@ -3,13 +3,13 @@
 
 use firedrill::model::toxic::{Direction, Toxic, ToxicKind};
 use firedrill::units::{Seed, Share};
-use firedrill::upstream::{Hit, TcpProxy, TcpProxyPlan};
+use firedrill::upstream::{Hit, PlannedToxic, TcpProxy, TcpProxyPlan};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// Long enough for anything that shall happen, on a loaded machine too.
@@ -47,7 +47,7 @@ async fn proxy_to(to: SocketAddr, toxics: Vec<Arc<Toxic>>) -> (TcpProxy, Hits) {
     let hits = Hits::default();
     let seen = Arc::clone(&hits);
     let plan = TcpProxyPlan { name: "db".into(), listen: "127.0.0.1:0".parse().unwrap(), to: to.to_string() };
-    let on_hit = Arc::new(move |hit| seen.lock().unwrap().push(hit));
+    let on_hit = move |hit| seen.lock().unwrap().push(hit);
     (TcpProxy::start(plan, toxics, Seed(7), on_hit).await.unwrap(), hits)
 }
 
@@ -301,4 +301,137 @@ async fn shutting_down_gives_the_address_back_and_ends_everything() {
     timeout(SOON, proxy.shutdown()).await.unwrap();
     let _ = drain(&mut socket).await;
     TcpListener::bind(address).await.unwrap();
+}
+
+fn planned(rule: usize, share: f64, stream: Direction, kind: ToxicKind) -> PlannedToxic {
+    let toxicity = Share::from_fraction(share).unwrap();
+    let toxic = Arc::new(Toxic { name: format!("rule {rule}"), kind, stream, toxicity });
+    PlannedToxic { rule, toxic, seed: Seed(1).derive("rule"), nth: None, wave: 0, delay: None }
+}
+
+#[tokio::test]
+async fn a_planned_refusal_of_all_is_a_refused_connection_until_it_is_over() {
+    let (proxy, _) = proxy(vec![]).await;
+    let mut old = connect(&proxy).await;
+    assert_eq!(exchange(&mut old, b"a").await, b"a");
+    for _ in 0..3 {
+        proxy.set_faults(vec![planned(0, 1.0, Direction::Downstream, ToxicKind::Refuse {})]);
+        refused(&proxy).await;
+        assert_eq!(exchange(&mut old, b"b").await, b"b", "what is open stays open");
+        assert!(TcpSocket::new_v4().unwrap().bind(proxy.address()).is_err(), "the address is still ours");
+        proxy.set_faults(vec![]);
+        assert_eq!(exchange(&mut reachable(&proxy).await, b"c").await, b"c");
+    }
+}
+
+/// Waits until nobody can connect; what has just been set takes a moment.
+async fn refused(proxy: &TcpProxy) {
+    let refused = async {
+        while !TcpStream::connect(proxy.address()).await.is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, refused).await.unwrap();
+}
+
+async fn reachable(proxy: &TcpProxy) -> TcpStream {
+    let connected = async {
+        loop {
+            match TcpStream::connect(proxy.address()).await {
+                Ok(socket) => return socket,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    timeout(SOON, connected).await.unwrap()
+}
+
+#[tokio::test]
+async fn switched_off_it_ends_what_is_open_and_keeps_its_address() {
+    let (proxy, _) = proxy(vec![]).await;
+    let mut open = connect(&proxy).await;
+    assert_eq!(exchange(&mut open, b"a").await, b"a");
+    proxy.set_enabled(false);
+    assert!(drain(&mut open).await.0.is_empty());
+    refused(&proxy).await;
+    assert!(!proxy.is_enabled());
+    proxy.set_enabled(true);
+    assert_eq!(exchange(&mut reachable(&proxy).await, b"b").await, b"b");
+}
+
+#[tokio::test]
+async fn faults_of_the_plan_and_toxics_by_hand_do_not_touch_each_other() {
+    let (proxy, hits) = proxy(vec![down(ToxicKind::Latency { latency: 40, jitter: 0 })]).await;
+    let limit = planned(3, 1.0, Direction::Downstream, ToxicKind::LimitData { bytes: 4 });
+    proxy.set_faults(vec![limit]);
+    proxy.set_toxics(vec![down(ToxicKind::Latency { latency: 60, jitter: 0 })]);
+    let mut socket = connect(&proxy).await;
+    let began = Instant::now();
+    socket.write_all(b"012345").await.unwrap();
+    assert_eq!(drain(&mut socket).await.0, b"0123");
+    assert!(began.elapsed() >= Duration::from_millis(59));
+    let mut seen: Vec<_> = hits.lock().unwrap().iter().map(|hit| (hit.rule, hit.toxic.kind.name())).collect();
+    seen.sort();
+    assert_eq!(seen, [(None, "latency"), (Some(3), "limit_data")]);
+    proxy.set_faults(vec![]);
+    assert_eq!(proxy.toxics().len(), 1);
+}
+
+#[tokio::test]
+async fn a_rule_that_acts_both_ways_hits_a_connection_once_each_time_it_is_on() {
+    let (proxy, hits) = proxy(vec![]).await;
+    let mut socket = connect(&proxy).await;
+    let latency = ToxicKind::Latency { latency: 1, jitter: 0 };
+    for wave in 0..2 {
+        let both = [Direction::Upstream, Direction::Downstream];
+        proxy.set_faults(both.map(|way| PlannedToxic { wave, ..planned(0, 1.0, way, latency) }).to_vec());
+        for _ in 0..2 {
+            assert_eq!(exchange(&mut socket, b"a").await, b"a");
+        }
+        proxy.set_faults(vec![]);
+        assert_eq!(exchange(&mut socket, b"b").await, b"b");
+    }
+    let seen: Vec<_> = hits.lock().unwrap().iter().map(|hit| (hit.rule, hit.first)).collect();
+    assert_eq!(seen, [(Some(0), true), (Some(0), false)]);
+}
+
+#[tokio::test]
+async fn only_what_does_something_is_a_hit() {
+    let (proxy, hits) = proxy(vec![]).await;
+    let mut socket = connect(&proxy).await;
+    assert_eq!(exchange(&mut socket, b"a").await, b"a");
+    let never = planned(0, 1.0, Direction::Downstream, ToxicKind::LimitData { bytes: 1_000 });
+    let slow = planned(1, 1.0, Direction::Downstream, ToxicKind::SlowClose { delay: 10 });
+    let idle = planned(2, 1.0, Direction::Upstream, ToxicKind::Partition {});
+    proxy.set_faults(vec![never.clone(), slow.clone()]);
+    assert_eq!(exchange(&mut socket, b"b").await, b"b");
+    proxy.set_faults(vec![never, slow, idle]);
+    tokio::time::sleep(MOMENT).await;
+    assert!(hits.lock().unwrap().is_empty(), "{:?}", hits.lock().unwrap());
+    socket.write_all(b"c").await.unwrap();
+    let held = async {
+        while hits.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(SOON, held).await.unwrap();
+    assert_eq!(hits.lock().unwrap()[0].rule, Some(2), "bytes wait before the partition");
+    proxy.set_faults(vec![planned(1, 1.0, Direction::Downstream, ToxicKind::SlowClose { delay: 10 })]);
+    socket.read_exact(&mut [0]).await.unwrap();
+    socket.shutdown().await.unwrap();
+    drain(&mut socket).await.1.unwrap();
+    assert_eq!(hits.lock().unwrap().iter().map(|hit| hit.rule).collect::<Vec<_>>(), [Some(2), Some(1)]);
+}
+
+#[tokio::test]
+async fn a_reset_after_some_bytes_lets_those_through() {
+    let (proxy, hits) = proxy(vec![down(ToxicKind::ResetAfter { bytes: 3 })]).await;
+    let mut socket = connect(&proxy).await;
+    socket.write_all(b"01").await.unwrap();
+    let mut two = [0; 2];
+    socket.read_exact(&mut two).await.unwrap();
+    assert_eq!((&two, hits.lock().unwrap().len()), (b"01", 0));
+    socket.write_all(b"2345").await.unwrap();
+    assert_eq!(drain(&mut socket).await.1, Err(ErrorKind::ConnectionReset));
+    assert_eq!(hits.lock().unwrap().len(), 1);
 }

@@ -7,9 +7,10 @@ use super::{again, out, render_error, signals};
 use crate::config::{self, ConfigError, Mocks, MocksRequest};
 use crate::fault::{Engine, edges};
 use crate::model::event::{EventSink, RunEvent};
+use crate::model::fault::FaultRule;
 use crate::model::timeline::UpstreamInterval;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
-use crate::units::RunClock;
+use crate::units::{Offset, RunClock};
 use crate::upstream::{self, UpstreamError, Upstreams};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -62,6 +63,8 @@ fn load(args: &MockArgs) -> Result<Mocks, ConfigError> {
         faults: args.faults.clone(),
         seed: args.seed,
         seed_file: args.seed_file.clone(),
+        control: args.control,
+        control_token: args.control_token.clone(),
         env: &|name| std::env::var(name).ok(),
         provider_errors: &upstream::known_errors,
         check_template: &upstream::check_template,
@@ -87,7 +90,9 @@ fn place(upstreams: &mut [UpstreamPlan], args: &MockArgs) -> Result<(), String> 
         let port = match upstream.kind {
             UpstreamKind::Openai(_) => OPENAI_PORT,
             UpstreamKind::Supabase(_) => SUPABASE_PORT,
-            UpstreamKind::Stub { .. } => (SUPABASE_PORT..).find(|port| !taken.contains(port)).unwrap_or_default(),
+            UpstreamKind::Stub { .. } | UpstreamKind::Tcp(_) => {
+                (SUPABASE_PORT..).find(|port| !taken.contains(port)).unwrap_or_default()
+            }
         };
         taken.push(port);
         upstream.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -105,10 +110,13 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
     };
     let (sink, events) = EventSink::channel();
     let engine = Arc::new(Engine::new(mocks.faults.clone(), mocks.seed));
-    let upstreams = match Upstreams::start(&mocks.upstreams, Arc::clone(&engine), mocks.seed, sink).await {
-        Ok(upstreams) => upstreams,
-        Err(error) => return cannot_start(&error),
-    };
+    let upstreams =
+        match Upstreams::start_with(&mocks.upstreams, Arc::clone(&engine), mocks.seed, sink, mocks.control.as_ref())
+            .await
+        {
+            Ok(upstreams) => upstreams,
+            Err(error) => return cannot_start(&error),
+        };
     let certificate = match Certificate::write(&upstreams) {
         Ok(certificate) => certificate,
         Err(error) => {
@@ -121,15 +129,17 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
     let clock = RunClock::start();
     upstreams.begin(clock);
     let names = mocks.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
-    let shown = tokio::spawn(show(events, names, args.quiet));
+    let shown = tokio::spawn(show(events, names, Arc::clone(&engine), args.quiet));
     if !args.quiet {
         tokio::spawn(tell_faults(engine, clock));
     }
     let exit = if args.command.is_empty() {
         announce(args.json, &environment);
         if !args.quiet {
-            let where_to = mocks.upstreams.iter().filter_map(|upstream| upstreams.url(&upstream.name));
-            out::stderr(&format!("serving {}; Ctrl-C ends it", where_to.collect::<Vec<_>>().join(" and ")));
+            let where_to = mocks.upstreams.iter().filter_map(|upstream| place_of(upstream, &upstreams));
+            let control = upstreams.control().map(|address| format!("the control API at http://{address}"));
+            let all: Vec<String> = where_to.chain(control).collect();
+            out::stderr(&format!("serving {}; Ctrl-C ends it", all.join(" and ")));
         }
         signals.recv().await;
         Exit::Go
@@ -140,6 +150,14 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
     // The sinks are gone with the upstreams, so this ends.
     let _ = shown.await;
     exit
+}
+
+/// Where an upstream is, without what its URL may hold besides.
+fn place_of(upstream: &UpstreamPlan, upstreams: &Upstreams) -> Option<String> {
+    match &upstream.kind {
+        UpstreamKind::Tcp(tcp) => Some(format!("{} for {}", upstreams.address(&upstream.name)?, tcp.to)),
+        _ => upstreams.url(&upstream.name),
+    }
 }
 
 /// What to export, as data.
@@ -244,7 +262,7 @@ fn exit_of(status: ExitStatus) -> Exit {
 }
 
 /// Shows each second with calls on a terminal, and every warning.
-async fn show(mut events: UnboundedReceiver<RunEvent>, names: Vec<String>, quiet: bool) {
+async fn show(mut events: UnboundedReceiver<RunEvent>, names: Vec<String>, engine: Arc<Engine>, quiet: bool) {
     let live = !quiet && out::stderr_is_terminal();
     while let Some(event) = events.recv().await {
         match event {
@@ -252,6 +270,9 @@ async fn show(mut events: UnboundedReceiver<RunEvent>, names: Vec<String>, quiet
                 let name = names.get(usize::from(second.upstream)).map_or("?", String::as_str);
                 out::stderr(&line(name, &second));
             }
+            // By plan they are told as the plan's times come; these are those that no plan knows.
+            RunEvent::FaultOpened { at, rule } if !quiet => tell_fault(engine.rules(), at, rule, true),
+            RunEvent::FaultClosed { at, rule } if !quiet => tell_fault(engine.rules(), at, rule, false),
             RunEvent::Warning { at, message } if !quiet => out::stderr(&format!("{at} warning: {message}")),
             _ => {}
         }
@@ -275,6 +296,12 @@ fn line(name: &str, second: &UpstreamInterval) -> String {
     parts.join(" · ")
 }
 
+/// Says that a fault is on, or off again.
+fn tell_fault(rules: &[FaultRule], at: Offset, rule: usize, is_on: bool) {
+    let name = rules.get(rule).map_or("?", |rule| rule.name.as_str());
+    out::stderr(&format!("{at} fault {name} is {}", if is_on { "on" } else { "off" }));
+}
+
 /// Says when faults go on and off by plan.
 async fn tell_faults(engine: Arc<Engine>, clock: RunClock) {
     let rules = engine.rules();
@@ -283,8 +310,7 @@ async fn tell_faults(engine: Arc<Engine>, clock: RunClock) {
         if engine.has_ended(edge.rule) {
             continue;
         }
-        let name = rules.get(edge.rule).map_or("?", |rule| rule.name.as_str());
-        out::stderr(&format!("{} fault {name} is {}", edge.at, if edge.opens { "on" } else { "off" }));
+        tell_fault(rules, edge.at, edge.rule, edge.opens);
     }
 }
 

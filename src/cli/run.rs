@@ -7,7 +7,7 @@ use crate::config::{self, Loaded, Overrides, Request};
 use crate::model::plan::{Plan, TargetPlan};
 use crate::model::run_record::{EndReason, RunRecord};
 use crate::model::source::SourcePlan;
-use crate::model::upstream::UpstreamPlan;
+use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::report;
 use crate::run::{self, RunInput, RunOutput};
 use crate::upstream;
@@ -146,9 +146,11 @@ fn unconfirmed_host(plan: &Plan, confirmed: &[String]) -> Option<String> {
 
 /// The first host of a service that calls pass through to, that is not this machine and that nobody has confirmed.
 pub(super) fn unconfirmed_service(upstreams: &[UpstreamPlan], confirmed: &[String]) -> Option<String> {
-    upstreams.iter().find_map(|upstream| match &upstream.source {
-        SourcePlan::PassThrough { url, .. } => unconfirmed(url, confirmed),
-        SourcePlan::Mock | SourcePlan::Replay(_) => None,
+    upstreams.iter().find_map(|upstream| match (&upstream.kind, &upstream.source) {
+        // Of a scheme whose hosts are understood; nobody goes there by HTTP.
+        (UpstreamKind::Tcp(tcp), _) => unconfirmed(&format!("http://{}", tcp.to), confirmed),
+        (_, SourcePlan::PassThrough { url, .. }) => unconfirmed(url, confirmed),
+        (_, SourcePlan::Mock | SourcePlan::Replay(_)) => None,
     })
 }
 

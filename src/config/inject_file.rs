@@ -1,5 +1,9 @@
 //! [`InjectFile`]: what a fault does, as typed.
 
+use super::connection_fault_file::{
+    AfterBytesFile, BandwidthFile, CertificateFile, ConnectionCapFile, PostgresFaultFile, RefuseFile, SlicerFile,
+    SlowCloseFile, StreamFile,
+};
 use super::delay_file::DelayFile;
 use super::value::Quantity;
 use serde::Deserialize;
@@ -38,6 +42,18 @@ pub(super) enum InjectFile {
     DuplicateWrite(NothingFile),
     PartialBatch(PartialBatchFile),
     ReorderedRows(NothingFile),
+    Refuse(RefuseFile),
+    AcceptHang(NothingFile),
+    Partition(StreamFile),
+    Blackhole(AfterBytesFile),
+    HalfClose(AfterBytesFile),
+    SlowClose(SlowCloseFile),
+    Bandwidth(BandwidthFile),
+    Slicer(SlicerFile),
+    ConnectionCap(ConnectionCapFile),
+    TlsHandshakeFailure(NothingFile),
+    Certificate(CertificateFile),
+    Postgres(Spanned<PostgresFaultFile>),
 }
 
 /// `inject.reset_peer`

@@ -1,7 +1,8 @@
 //! [`hidden`]: faults that cannot strike, because another one always comes first. What two faults mean together must be
 //! clear; where one of them can mean nothing, it was not meant.
 
-use crate::model::fault::{FaultMatch, FaultRule, FaultWindow, Injection, Ramped};
+use crate::model::fault::{ConnectionFault, FaultMatch, FaultRule, FaultWindow, Injection, Ramped};
+use crate::model::toxic::ToxicKind;
 use crate::units::Share;
 use std::collections::BTreeMap;
 
@@ -21,6 +22,8 @@ pub(super) struct Hidden {
 pub(super) enum Why {
     /// The other one comes before it and ends every request that it could hit.
     Ended,
+    /// It hits what comes over connections, and the other one leaves none.
+    NoConnection,
     /// It hits answers, and the other one leaves none that it could hit.
     NoAnswer,
     /// It hits answers, and the other one leaves only its own error.
@@ -37,6 +40,7 @@ impl Why {
     pub(super) fn told(self, by: &str) -> String {
         match self {
             Self::Ended => format!("never strikes: `{by}` comes first and ends every request that it could hit"),
+            Self::NoConnection => format!("never strikes: `{by}` leaves no connection over which it could"),
             Self::NoAnswer => format!("never strikes: `{by}` leaves no answer that it could hit"),
             Self::ErrorOnly => format!("only ever hits the error that `{by}` gives"),
         }
@@ -50,10 +54,16 @@ pub(super) fn hidden(rules: &[FaultRule]) -> Vec<Hidden> {
         let own = rules.get(rule)?;
         rules.iter().enumerate().filter(|(by, _)| *by != rule).find_map(|(by, other)| {
             let ends = acts(&other.inject);
-            if !matches!(ends, Acts::Answers | Acts::Silences) || !is_certain(other) || !covers(other, own) {
+            if !matches!(ends, Acts::Answers | Acts::Silences | Acts::Severs)
+                || !is_certain(other)
+                || !covers(other, own)
+            {
                 return None;
             }
             let why = match acts(&own.inject) {
+                Acts::Severs if ends != Acts::Severs || by > rule => return None,
+                _ if ends == Acts::Severs => Why::NoConnection,
+                Acts::OnConnection => return None,
                 _ if place(by) < place(rule) => Why::Ended,
                 Acts::OnContent => Why::NoAnswer,
                 Acts::OnAnswer if ends == Acts::Silences => Why::NoAnswer,
@@ -79,6 +89,10 @@ enum Acts {
     OnAnswer,
     /// On the time before.
     Before,
+    /// On the connection, before anything is asked over it: nothing comes through.
+    Severs,
+    /// On the connection or its bytes, of which some come through.
+    OnConnection,
 }
 
 const fn acts(inject: &Injection) -> Acts {
@@ -101,6 +115,18 @@ const fn acts(inject: &Injection) -> Acts {
         | Injection::WrongContentLength(_)
         | Injection::HugeBody(_) => Acts::OnAnswer,
         Injection::Latency(_) => Acts::Before,
+        Injection::Connection(fault) => on_connection(fault),
+    }
+}
+
+const fn on_connection(fault: &ConnectionFault) -> Acts {
+    match fault {
+        ConnectionFault::Refuse { keep_open: false }
+        | ConnectionFault::Toxic {
+            kind: ToxicKind::ResetPeer { .. } | ToxicKind::Timeout { .. } | ToxicKind::Partition {},
+            ..
+        } => Acts::Severs,
+        _ => Acts::OnConnection,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::collector::Collector;
 use super::fault_profile_file::{FaultFile, FaultProfileFile};
 use super::request::World;
+use super::resolve_connection_fault;
 use super::resolve_course::{Timing, course};
 use super::resolve_inject::{check_place, injection};
 use super::resolve_when::{matcher, share};
@@ -50,8 +51,9 @@ fn rule(
     let kind = upstream_kind(out, &file.upstream, used);
     let (window, course) = course(out, file, &name, timing, used.map(|used| used.load_end));
     let inject = injection(out, file.inject.get_ref(), file.inject.span(), kind.as_ref(), world);
+    let plan = used.and_then(|used| used.upstreams.iter().find(|plan| plan.name == upstream));
+    resolve_connection_fault::check(out, file, &inject, &course, plan);
     if let Some(kind) = &kind {
-        let plan = used.and_then(|used| used.upstreams.iter().find(|plan| plan.name == upstream));
         let source = plan.map_or(&SourcePlan::Mock, |plan| &plan.source);
         let service = file.when.service.as_ref().map(|service| service.get_ref().as_str());
         check_place(out, file.inject.span(), &inject, (kind, source), service);

@@ -3,6 +3,7 @@
 use super::collector::Collector;
 use super::inject_file::{AbortFile, HeadersFile, InjectFile, StreamErrorFile};
 use super::request::World;
+use super::resolve_connection_fault;
 use super::resolve_delay::{Held, fault_delay};
 use super::value::Quantity;
 use crate::model::fault::{
@@ -25,6 +26,9 @@ pub(super) fn injection(
     kind: Option<&UpstreamKind>,
     world: &World<'_>,
 ) -> Injection {
+    if let Some(fault) = resolve_connection_fault::fault(out, file, span.clone(), kind) {
+        return Injection::Connection(fault);
+    }
     match file {
         InjectFile::Latency(file) => {
             let (delay, held) = fault_delay(out, file, span.clone());
@@ -42,6 +46,19 @@ pub(super) fn injection(
             None => Injection::ResetPeer {},
             Some(after) => Injection::ResetMidway { after },
         },
+        // Those that are faults on connections only were taken above.
+        InjectFile::Refuse(_)
+        | InjectFile::AcceptHang(_)
+        | InjectFile::Partition(_)
+        | InjectFile::Blackhole(_)
+        | InjectFile::HalfClose(_)
+        | InjectFile::SlowClose(_)
+        | InjectFile::Bandwidth(_)
+        | InjectFile::Slicer(_)
+        | InjectFile::ConnectionCap(_)
+        | InjectFile::TlsHandshakeFailure(_)
+        | InjectFile::Certificate(_)
+        | InjectFile::Postgres(_) => Injection::ResetPeer {},
         InjectFile::Timeout(file) => {
             Injection::Timeout { after: file.after.as_ref().map(|after| out.quantity(after, Span::from_secs(1))) }
         }

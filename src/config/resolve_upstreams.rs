@@ -13,6 +13,7 @@ use super::resolve_seed;
 use super::resolve_source;
 use super::resolve_supabase;
 use super::resolve_target::expand;
+use super::resolve_tcp;
 use super::scenario_file::{SupabaseFile, TargetFile, UpstreamFile, UpstreamsFile};
 use super::supabase_file::ServicesFile;
 use super::template;
@@ -95,7 +96,7 @@ pub(super) fn upstreams(
         });
     }
     for (name, stub) in &file.stub {
-        if ["openai", "supabase"].contains(&name.get_ref().as_str()) || !template::is_name(name.get_ref()) {
+        if !is_free_name(name.get_ref()) {
             out.error(name.span(), format!("a stub cannot be called `{}`", name.get_ref()))
                 .help("choose a name of letters, digits, `-` and `_` other than `openai` and `supabase`");
         }
@@ -106,7 +107,22 @@ pub(super) fn upstreams(
         let source = resolve_source::source(out, name.get_ref(), stub.get_ref(), &context);
         all.push(UpstreamPlan { name: name.get_ref().clone(), kind, listen, tls: stub.get_ref().tls, source });
     }
+    for (name, tcp) in &file.tcp {
+        if all.iter().any(|known| known.name == *name.get_ref()) || !is_free_name(name.get_ref()) {
+            out.error(name.span(), format!("a server cannot be called `{}`", name.get_ref()))
+                .help("choose a name of letters, digits, `-` and `_` that no other upstream has");
+        }
+        let at = Address { listen: tcp.get_ref().listen.as_ref(), fixed: tcp.get_ref().fixed, span: tcp.span() };
+        let listen = address(out, name.get_ref(), &at, by_url, &mut taken);
+        let kind = UpstreamKind::Tcp(resolve_tcp::tcp(out, world, tcp, allow_hosts));
+        all.push(UpstreamPlan { listen, ..UpstreamPlan::new(name.get_ref().clone(), kind) });
+    }
     all
+}
+
+/// Whether an upstream of one's own may have this name.
+fn is_free_name(name: &str) -> bool {
+    !["openai", "supabase"].contains(&name) && template::is_name(name)
 }
 
 fn latency(out: &mut Collector, written: Option<&Spanned<DelayFile>>) -> Delay {

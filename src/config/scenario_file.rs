@@ -1,9 +1,11 @@
 //! [`ScenarioFile`]: a scenario as typed. Every key is optional here unless nothing can be said without it; what is
 //! missing or wrong is found, all of it, when it is resolved. Defaults stand at the keys.
 
+use super::control::ControlFile;
 use super::delay_file::DelayFile;
 use super::openai_file::{LimitsFile, PaceFile};
 use super::supabase_file::{AuthFile, BucketFile, EdgeFunctionFile};
+use super::tcp_file::TcpFile;
 use super::value::{Node, OneOrMany, Quantity, Table};
 use crate::model::source::ReplayElse;
 use serde::Deserialize;
@@ -33,6 +35,8 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     pub(super) journey: Vec<Spanned<JourneyFile>>,
     pub(super) faults: Option<FaultsFile>,
+    /// None, if absent.
+    pub(super) control: Option<Spanned<ControlFile>>,
     pub(super) memory: Option<MemoryFile>,
     #[serde(default)]
     pub(super) probes: ProbesFile,
@@ -78,6 +82,9 @@ pub(super) struct UpstreamsFile {
     pub(super) supabase: Option<Spanned<SupabaseFile>>,
     #[serde(default)]
     pub(super) stub: Table<Spanned<StubFile>>,
+    /// Real servers behind a TCP proxy.
+    #[serde(default)]
+    pub(super) tcp: Table<Spanned<TcpFile>>,
 }
 
 /// The keys that every upstream has for where its answers come from.

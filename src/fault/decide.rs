@@ -57,6 +57,8 @@ pub fn decision_at(rule_index: usize, rule: &FaultRule, seed: Seed, n: u64, stre
         Injection::HugeBody(huge) => FaultAction::HugeBody(*huge),
         Injection::Content(fault) => FaultAction::Content { fault: fault.clone(), draw: of_request(own, "content", n) },
         Injection::Data(fault) => FaultAction::Data(fault.clone()),
+        // Decided by connection, not by request.
+        Injection::Connection(_) => return None,
     };
     Some(FaultDecision { rule: rule_index, n, action })
 }

@@ -47,6 +47,7 @@ pub(super) fn head_matches(rule: &FaultRule, query: &FaultQuery<'_>) -> bool {
         course: _,
     } = &rule.when;
     rule.upstream == query.upstream
+        && !rule.inject.is_on_connections()
         && method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(query.method))
         && path.as_deref().is_none_or(|pattern| fits(pattern, query.path))
         && service.as_deref().is_none_or(|service| query.service == Some(service))
@@ -81,8 +82,9 @@ pub(super) fn key_of<'a>(key: &Key, query: &FaultQuery<'a>, body: Option<&'a Val
     }
 }
 
-/// Whether the client marks the request as a retry.
-fn is_retry(headers: &HeaderMap) -> bool {
+/// Whether the client marks the request as a retry, as the official OpenAI and Supabase clients do.
+#[must_use]
+pub fn is_retry(headers: &HeaderMap) -> bool {
     ["x-stainless-retry-count", "x-retry-count"].iter().any(|name| {
         let count = headers.get(*name).and_then(|value| value.to_str().ok());
         count.and_then(|count| count.trim().parse::<u64>().ok()).is_some_and(|count| count > 0)

@@ -102,6 +102,12 @@ pub enum ToxicKind {
         #[serde(default)]
         bytes: u64,
     },
+    /// Ours. Resets after so many bytes: an answer that breaks off without an orderly end.
+    ResetAfter {
+        /// Bytes that get through.
+        #[serde(default)]
+        bytes: u64,
+    },
     /// Ours. Resets new connections at once: the nearest to a refused connection that can hit only some of them. (A
     /// proxy that is not enabled refuses all of them truly.)
     Refuse {},
@@ -131,6 +137,7 @@ impl ToxicKind {
             Self::Partition {} => "partition",
             Self::Blackhole { .. } => "blackhole",
             Self::HalfClose { .. } => "half_close",
+            Self::ResetAfter { .. } => "reset_after",
             Self::Refuse {} => "refuse",
             Self::AcceptHang {} => "accept_hang",
             Self::ConnectionCap { .. } => "connection_cap",

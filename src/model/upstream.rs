@@ -51,6 +51,8 @@ pub enum UpstreamKind {
         /// The status it answers with.
         answer: u16,
     },
+    /// A real server (PostgreSQL, Redis, anything) behind a TCP proxy.
+    Tcp(TcpPlan),
 }
 
 impl UpstreamKind {
@@ -60,9 +62,32 @@ impl UpstreamKind {
         match self {
             Self::Openai(_) => Services::OPENAI,
             Self::Supabase(_) => Services::SUPABASE,
-            Self::Stub { .. } => Services(&[]),
+            Self::Stub { .. } | Self::Tcp(_) => Services(&[]),
         }
     }
+}
+
+/// A real server behind a TCP proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpPlan {
+    /// Where it is, as `host:port`.
+    pub to: String,
+    /// What is spoken.
+    pub protocol: TcpProtocol,
+    /// The URL by which an app reaches it, with its credentials; the app gets it with the proxy's address instead of
+    /// the server's.
+    pub url: Option<Secret>,
+}
+
+/// What is spoken over a TCP connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TcpProtocol {
+    /// Anything: bytes.
+    #[default]
+    None,
+    /// PostgreSQL's frontend/backend protocol 3.0, so that faults can be in its own words.
+    Postgres,
 }
 
 /// The services of a provider: name → the paths that belong to it.

@@ -1,22 +1,21 @@
 //! [`accept`]: the accept loop of one upstream, one task per connection, HTTP/1.1 or HTTP/2 by what the client speaks.
 
 use super::link::{Link, LinkControl};
+use super::secured::Secured;
 use super::serve::Upstream;
 use super::tasks::Tasks;
-use super::tls;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 /// How long to wait when the system has no descriptors left for another connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the tasks end; every connection is a task of its own.
-pub async fn accept(listener: TcpListener, upstream: Arc<Upstream>, tls: Option<TlsAcceptor>, tasks: Tasks) {
+pub async fn accept(listener: TcpListener, upstream: Arc<Upstream>, tls: Option<Arc<Secured>>, tasks: Tasks) {
     let mut connections = 0_u64;
     loop {
         let accepted = tokio::select! {
@@ -52,7 +51,7 @@ async fn connection(
     stream: TcpStream,
     control: Arc<LinkControl>,
     upstream: Arc<Upstream>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Secured>>,
     tasks: Tasks,
 ) {
     // Small answers must not wait for a full segment; a socket that cannot do it still works.
@@ -60,9 +59,10 @@ async fn connection(
     let mut link = match tls {
         None => Link::plain(stream, Arc::clone(&control)),
         Some(acceptor) => match Box::pin(acceptor.accept(stream)).await {
-            Ok(stream) => Link::tls(stream, Arc::clone(&control)),
+            Ok(None) => return,
+            Ok(Some(stream)) => Link::tls(stream, Arc::clone(&control)),
             Err(error) => {
-                if let Some(message) = tls::explained(&error) {
+                if let Some(message) = Secured::explained(&error) {
                     upstream.notes().warn_once(message);
                 }
                 return;

@@ -3,11 +3,12 @@
 use super::supabase::ProjectKeys;
 use crate::model::secret::Secret;
 use crate::model::source::SourcePlan;
-use crate::model::upstream::{UpstreamKind, UpstreamPlan};
+use crate::model::upstream::{TcpPlan, TcpProtocol, UpstreamKind, UpstreamPlan};
 use crate::units::Seed;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use url::Url;
 
 /// The OpenAI key given to the app where none is planned: then the mock takes any.
 const OPENAI_KEY: &str = "sk-firedrill-0000000000000000000000000000";
@@ -18,7 +19,23 @@ pub fn url(plan: &UpstreamPlan, address: SocketAddr) -> String {
     match &plan.kind {
         UpstreamKind::Openai(_) => format!("{scheme}://{address}/v1"),
         UpstreamKind::Supabase(_) | UpstreamKind::Stub { .. } => format!("{scheme}://{address}"),
+        UpstreamKind::Tcp(tcp) => tcp_url(tcp, address).unwrap_or_else(|| address.to_string()),
     }
+}
+
+/// The URL of a server behind a proxy, with the proxy's address in it.
+fn tcp_url(plan: &TcpPlan, address: SocketAddr) -> Option<String> {
+    let mut url = Url::parse(plan.url.as_ref()?.expose()).ok()?;
+    // Text, because the setters want schemes that the standard calls special.
+    url.set_host(Some(&if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() }))
+        .ok()?;
+    url.set_port(Some(address.port())).ok()?;
+    Some(url.into())
+}
+
+/// The beginning of the names of an upstream's variables.
+fn prefix(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
 /// The variables that make an app trust the CA whose certificate is in this file (an absolute path), for OpenSSL and
@@ -53,17 +70,26 @@ pub fn variables(plan: &UpstreamPlan, address: SocketAddr, seed: Seed) -> BTreeM
             ]
         }
         UpstreamKind::Stub { .. } => {
-            let name: String = plan
-                .name
-                .chars()
-                .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
-                .collect();
+            let name = prefix(&plan.name);
             let mut names = vec![format!("{name}_BASE_URL"), format!("{name}_URL")];
             if plan.name == "sahha" {
                 // The two names under which HolisticOS looks for its health-data services (observed).
                 names.extend(["HOS_FAPI_BASE_URL".into(), "SAHHA_API_BASE_URL".into()]);
             }
             names.into_iter().map(|name| (name, url.clone())).collect()
+        }
+        UpstreamKind::Tcp(tcp) => {
+            let name = prefix(&plan.name);
+            let (host, port) = (address.ip().to_string(), address.port().to_string());
+            let mut pairs = vec![(format!("{name}_HOST"), host.clone()), (format!("{name}_PORT"), port.clone())];
+            let url = tcp_url(tcp, address);
+            pairs.extend(url.iter().map(|url| (format!("{name}_URL"), url.clone())));
+            if tcp.protocol == TcpProtocol::Postgres {
+                // What libpq and all that builds on it reads, and what most frameworks do.
+                pairs.extend([("PGHOST".into(), host), ("PGPORT".into(), port)]);
+                pairs.extend(url.map(|url| ("DATABASE_URL".into(), url)));
+            }
+            pairs
         }
     };
     if matches!(plan.source, SourcePlan::PassThrough { .. }) {

@@ -115,6 +115,8 @@ impl Passage {
                     sorted.terminal = Some(action);
                     fire.now();
                 }
+                // Carried out where connections are.
+                FaultAction::Connection(_) => {}
                 FaultAction::Data(fault) => sorted.data.push(DataHit { fault, cause, fire }),
                 FaultAction::Content { fault, draw } => sorted.content.add(&fault, draw, call, fire),
                 FaultAction::Headers(headers) => sorted.head.headers(headers, fire),

@@ -3,6 +3,7 @@
 //! Keys come from the system's randomness, not from the run's seed, and never leave the process: a CA whose key could
 //! be made again from a seed would be a hole in every machine that trusts it.
 
+use crate::model::fault::CertificateFault;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
@@ -17,6 +18,10 @@ use tokio_rustls::TlsAcceptor;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longer than any run; some clients refuse certificates that are good for years.
 const GOOD_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// Reserved (RFC 2606), so that it is nobody's.
+const OTHER_HOST: &str = "another-host.invalid";
+/// The name of an authority that nobody has been told of.
+const STRANGER: &str = "unknown CA";
 /// What is offered by ALPN (RFC 7301), best first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -42,8 +47,12 @@ impl Authority {
     /// # Errors
     /// When the system gives no randomness.
     pub fn new() -> Result<Self, TlsError> {
+        Self::named("firedrill test CA")
+    }
+
+    fn named(name: &str) -> Result<Self, TlsError> {
         let mut params = valid(CertificateParams::default());
-        params.distinguished_name.push(DnType::CommonName, "firedrill test CA");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
@@ -59,11 +68,33 @@ impl Authority {
     /// # Errors
     /// When no certificate can be made.
     pub fn acceptor(&self, address: IpAddr) -> Result<TlsAcceptor, TlsError> {
+        self.acceptor_with(address, None)
+    }
+
+    /// The same with a certificate that no client should take.
+    ///
+    /// # Errors
+    /// When no certificate can be made.
+    pub fn faulty_acceptor(&self, address: IpAddr, fault: CertificateFault) -> Result<TlsAcceptor, TlsError> {
+        match fault {
+            CertificateFault::Untrusted => Self::named(STRANGER)?.acceptor_with(address, None),
+            fault => self.acceptor_with(address, Some(fault)),
+        }
+    }
+
+    fn acceptor_with(&self, address: IpAddr, fault: Option<CertificateFault>) -> Result<TlsAcceptor, TlsError> {
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
         if !address.is_loopback() && !address.is_unspecified() {
             names.push(address.to_string());
         }
+        if fault == Some(CertificateFault::WrongHost) {
+            names = vec![OTHER_HOST.to_owned()];
+        }
         let mut params = valid(CertificateParams::new(names)?);
+        if fault == Some(CertificateFault::Expired) {
+            params.not_before = (SystemTime::now() - GOOD_FOR).into();
+            params.not_after = (SystemTime::now() - DAY).into();
+        }
         params.distinguished_name.push(DnType::CommonName, "firedrill upstream");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -2,20 +2,24 @@
 
 use super::accept::accept;
 use super::answer::Mock;
+use super::control::{Control, ControlError, ControlPlan, PlannedState, PlannedStates, Registry};
 use super::environment;
+use super::front::{Front, FrontPlan, is_carried_out_here};
 use super::inbound::Inbound;
-use super::notes::Notes;
+use super::notes::{Notes, RuleHits};
 use super::openai::{self, OpenAi};
 use super::passthrough::PassThrough;
 use super::recording::{Recorder, Replay};
+use super::secured::Secured;
 use super::serve::{Shared, Upstream};
 use super::stub::Stub;
 use super::supabase::{self, SeedError, Supabase};
 use super::tasks::Tasks;
 use super::tls::{Authority, TlsError};
-use crate::fault::Engine;
+use crate::fault::{ConnectionRules, Engine};
+use crate::model::control::ControlAccess;
 use crate::model::event::{EventSink, RunEvent};
-use crate::model::fault::{DataFault, Injection};
+use crate::model::fault::{DataFault, FaultRule, Injection};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, RunClock, Seed};
@@ -55,6 +59,9 @@ pub enum UpstreamError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The control API cannot be served.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// An upstream that shall be served over TLS cannot be.
     #[error("upstream `{upstream}` cannot be served over TLS: {reason}")]
     Tls {
@@ -79,7 +86,7 @@ pub fn known_errors(kind: &UpstreamKind) -> &'static [&'static str] {
     match kind {
         UpstreamKind::Openai(_) => openai::ERROR_NAMES,
         UpstreamKind::Supabase(_) => supabase::ERROR_NAMES,
-        UpstreamKind::Stub { .. } => &[],
+        UpstreamKind::Stub { .. } | UpstreamKind::Tcp(_) => &[],
     }
 }
 
@@ -88,7 +95,11 @@ struct Listening {
     address: SocketAddr,
     url: String,
     variables: BTreeMap<String, String>,
-    upstream: Arc<Upstream>,
+    notes: Arc<Notes>,
+    /// What answers, unless that is a server of its own.
+    upstream: Option<Arc<Upstream>>,
+    /// What stands before it, if something does.
+    front: Option<Arc<Front>>,
 }
 
 /// What the app talks to, listening. Dropping it ends everything as [`Upstreams::shutdown`] does, without waiting.
@@ -98,6 +109,7 @@ pub struct Upstreams {
     marks: Marks,
     /// The certificate of the run's test CA, if any upstream is served over TLS.
     ca: Option<String>,
+    control: Option<Control>,
     tasks: Tasks,
     _stop_on_drop: DropGuard,
 }
@@ -106,6 +118,16 @@ impl std::fmt::Debug for Upstreams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_map().entries(self.listening.iter().map(|l| (&l.name, l.address))).finish()
     }
+}
+
+/// An upstream whose address is bound.
+struct Bound<'a> {
+    plan: &'a UpstreamPlan,
+    address: SocketAddr,
+    notes: Arc<Notes>,
+    /// Where requests come in, unless that is at a server of its own.
+    listener: Option<TcpListener>,
+    front: Option<Arc<Front>>,
 }
 
 impl Upstreams {
@@ -119,30 +141,21 @@ impl Upstreams {
         seed: Seed,
         events: EventSink,
     ) -> Result<Self, UpstreamError> {
-        let mut bound = Vec::with_capacity(plans.len());
-        for plan in plans {
-            let wanted = plan.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-            let fail = |source| UpstreamError::Bind { upstream: plan.name.clone(), address: wanted, source };
-            let listener = TcpListener::bind(wanted).await.map_err(fail)?;
-            let address = listener.local_addr().map_err(fail)?;
-            bound.push((plan, listener, address));
-        }
+        Self::start_with(plans, engine, seed, events, None).await
+    }
 
-        let mut authority = None;
-        let mut acceptors = Vec::with_capacity(bound.len());
-        for (plan, _, address) in &bound {
-            let fail = |error: TlsError| UpstreamError::Tls { upstream: plan.name.clone(), reason: error.to_string() };
-            acceptors.push(if plan.tls {
-                let authority = match &mut authority {
-                    Some(authority) => authority,
-                    none => none.insert(Authority::new().map_err(fail)?),
-                };
-                Some(authority.acceptor(address.ip()).map_err(fail)?)
-            } else {
-                None
-            });
-        }
-
+    /// As [`Upstreams::start`], with a control API whose proxies stand before all upstreams, under their names.
+    ///
+    /// # Errors
+    /// As [`Upstreams::start`]; also when the control API cannot listen.
+    pub async fn start_with(
+        plans: &[UpstreamPlan],
+        engine: Arc<Engine>,
+        seed: Seed,
+        events: EventSink,
+        access: Option<&ControlAccess>,
+    ) -> Result<Self, UpstreamError> {
+        let registry = access.map(|access| Arc::new(Registry::new(seed, !access.listen.ip().is_loopback())));
         let tasks = Tasks::new();
         let marks = Marks { engine: Arc::clone(&engine), events: events.clone() };
         let shared = Shared {
@@ -153,53 +166,84 @@ impl Upstreams {
             tasks: tasks.clone(),
         };
         let clock = Arc::clone(&shared.clock);
-        let mut listening = Vec::with_capacity(bound.len());
-        for (index, ((plan, listener, address), tls)) in bound.into_iter().zip(acceptors).enumerate() {
+        let hits = Arc::new(RuleHits::new(shared.engine.rules().len()));
+        let mut bound = Vec::with_capacity(plans.len());
+        for (index, plan) in plans.iter().enumerate() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            let mut warnings = Vec::new();
-            let mock: Box<dyn Mock> = match &plan.kind {
-                UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
-                UpstreamKind::Supabase(supabase) => {
-                    let fail = |problem: SeedError| UpstreamError::Seed {
-                        upstream: plan.name.clone(),
-                        problem: problem.to_string(),
-                    };
-                    let (mock, doubts) =
-                        Supabase::new(supabase, seed, &environment::url(plan, address)).map_err(fail)?;
-                    warnings = doubts;
-                    Box::new(mock)
+            let notes =
+                Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&clock), Arc::clone(&hits));
+            bound.push(bind(plan, Arc::new(notes), shared.engine.rules(), seed, registry.as_deref()).await?);
+        }
+
+        let mut authority = None;
+        let mut secured = Vec::with_capacity(bound.len());
+        for Bound { plan, address, notes, .. } in &bound {
+            let fail = |error: TlsError| UpstreamError::Tls { upstream: plan.name.clone(), reason: error.to_string() };
+            secured.push(if plan.tls {
+                let authority = match &mut authority {
+                    Some(authority) => authority,
+                    none => none.insert(Authority::new().map_err(fail)?),
+                };
+                let secured =
+                    Secured::new(authority, address.ip(), shared.engine.rules(), seed, notes).map_err(fail)?;
+                Some(Arc::new(secured))
+            } else {
+                None
+            });
+        }
+
+        let mut listening = Vec::with_capacity(bound.len());
+        for (Bound { plan, address, notes, listener, front }, tls) in bound.into_iter().zip(secured) {
+            let upstream = match listener {
+                Some(listener) => {
+                    let upstream = serving(plan, address, &notes, seed, &shared).await?;
+                    tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));
+                    Some(upstream)
                 }
-                UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
+                None => None,
             };
-            let notes = Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&shared.clock));
-            let notes = Arc::new(notes);
-            let (mock, remote) = source(plan, mock, &notes, &tasks).await?;
-            for rule in shared.engine.rules().iter().filter(|rule| rule.upstream == plan.name) {
-                if let Injection::Data(DataFault::StaleRead(stale)) = &rule.inject {
-                    mock.remember(stale.age.get());
-                }
-            }
-            let upstream = Arc::new(Upstream::new(notes, mock, remote, shared.clone()));
-            warnings.iter().for_each(|warning| upstream.notes().warn_once(warning));
-            tasks.spawn(accept(listener, Arc::clone(&upstream), tls, tasks.clone()));
             listening.push(Listening {
                 name: plan.name.clone(),
                 address,
                 url: environment::url(plan, address),
                 variables: environment::variables(plan, address, seed),
+                notes,
                 upstream,
+                front,
             });
         }
+        let control = match (access, registry) {
+            (Some(access), Some(registry)) => {
+                registry.show_plan(planned_states(Arc::clone(&shared.engine), Arc::clone(&clock), hits));
+                let plan = ControlPlan {
+                    listen: access.listen,
+                    allow_remote: !access.listen.ip().is_loopback(),
+                    token: access.token.as_ref().map(|token| token.expose().to_owned()),
+                    seed,
+                };
+                Some(Control::serve(plan, registry).await?)
+            }
+            _ => None,
+        };
         let ca = authority.as_ref().map(Authority::pem);
-        Ok(Self { listening, clock, ca, marks, _stop_on_drop: tasks.stop.clone().drop_guard(), tasks })
+        Ok(Self { listening, clock, ca, marks, control, _stop_on_drop: tasks.stop.clone().drop_guard(), tasks })
     }
 
     /// From now on requests are counted and faults hit, on the run's clock. Only the first call has an effect.
     pub fn begin(&self, clock: RunClock) {
         if self.clock.set(clock).is_ok() {
-            let upstreams: Vec<_> = self.listening.iter().map(|l| Arc::clone(&l.upstream)).collect();
-            self.tasks.spawn(roll_every_second(upstreams, self.marks.clone(), clock));
+            let notes: Vec<_> = self.listening.iter().map(|l| Arc::clone(&l.notes)).collect();
+            self.tasks.spawn(roll_every_second(notes, self.marks.clone(), clock));
+            for front in self.listening.iter().filter_map(|l| l.front.as_ref()) {
+                self.tasks.spawn(front.keep(clock));
+            }
         }
+    }
+
+    /// Where the control API listens, if there is one.
+    #[must_use]
+    pub fn control(&self) -> Option<SocketAddr> {
+        self.control.as_ref().map(Control::address)
     }
 
     /// Where an upstream listens.
@@ -217,7 +261,8 @@ impl Upstreams {
     /// The environment that points an app at these upstreams.
     #[must_use]
     pub fn environment(&self) -> BTreeMap<String, String> {
-        self.listening.iter().flat_map(|listening| listening.variables.clone()).collect()
+        let control = self.control().map(|address| ("FIREDRILL_CONTROL_URL".to_owned(), format!("http://{address}")));
+        self.listening.iter().flat_map(|listening| listening.variables.clone()).chain(control).collect()
     }
 
     /// The certificate (PEM) of the test CA that vouches for the upstreams with TLS; `None` if there are none. Whoever
@@ -230,13 +275,19 @@ impl Upstreams {
     /// Ends every connection at once, also hung ones, gives the addresses back, and sends the last counts.
     pub async fn shutdown(self) {
         self.tasks.stop.cancel();
-        for listening in &self.listening {
-            listening.upstream.finish_recording();
+        for upstream in self.listening.iter().filter_map(|listening| listening.upstream.as_ref()) {
+            upstream.finish_recording();
+        }
+        if let Some(control) = self.control {
+            control.shutdown().await;
+        }
+        for front in self.listening.iter().filter_map(|listening| listening.front.as_ref()) {
+            front.proxy().shutdown().await;
         }
         self.tasks.tracker.close();
         self.tasks.tracker.wait().await;
         for listening in &self.listening {
-            listening.upstream.notes().tally().flush();
+            listening.notes.tally().flush();
         }
         if let Some(clock) = self.clock.get() {
             self.marks.emit(clock.now());
@@ -246,6 +297,90 @@ impl Upstreams {
     fn find(&self, name: &str) -> Option<&Listening> {
         self.listening.iter().find(|listening| listening.name == name)
     }
+}
+
+/// Binds an upstream's address, and puts a proxy before it where it needs one.
+async fn bind<'a>(
+    plan: &'a UpstreamPlan,
+    notes: Arc<Notes>,
+    rules: &[FaultRule],
+    seed: Seed,
+    registry: Option<&Registry>,
+) -> Result<Bound<'a>, UpstreamError> {
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let wanted = plan.listen.unwrap_or(loopback);
+    let fail = |source| UpstreamError::Bind { upstream: plan.name.clone(), address: wanted, source };
+    let (listener, to, counts) = match &plan.kind {
+        UpstreamKind::Tcp(tcp) => (None, tcp.to.clone(), true),
+        _ if registry.is_none() && ConnectionRules::of(rules, &plan.name, seed, is_carried_out_here).is_empty() => {
+            let listener = TcpListener::bind(wanted).await.map_err(fail)?;
+            let address = listener.local_addr().map_err(fail)?;
+            return Ok(Bound { plan, address, notes, listener: Some(listener), front: None });
+        }
+        _ => {
+            let listener = TcpListener::bind(loopback).await.map_err(fail)?;
+            let to = listener.local_addr().map_err(fail)?.to_string();
+            (Some(listener), to, false)
+        }
+    };
+    let front = FrontPlan { name: plan.name.clone(), listen: wanted, to, counts };
+    let besides = registry.map(Registry::watcher);
+    let front = Front::start(front, rules, seed, Arc::clone(&notes), besides).await;
+    let front = Arc::new(front.map_err(|error| fail(error.source))?);
+    if let Some(registry) = registry {
+        registry.adopt(Arc::clone(&front)).await;
+    }
+    Ok(Bound { plan, address: front.address(), notes, listener, front: Some(front) })
+}
+
+/// How the faults of the plan are.
+fn planned_states(engine: Arc<Engine>, clock: Arc<OnceLock<RunClock>>, hits: Arc<RuleHits>) -> PlannedStates {
+    Box::new(move || {
+        let now = clock.get().map(RunClock::now);
+        let rules = engine.rules().iter().enumerate().filter(|(_, rule)| !rule.inject.is_by_hand());
+        rules
+            .map(|(index, rule)| PlannedState {
+                name: rule.name.clone(),
+                upstream: rule.upstream.clone(),
+                kind: rule.inject.kind(),
+                on: now.is_some_and(|now| rule.is_on(now)) && !engine.has_ended(index),
+                fired: hits.of(index),
+            })
+            .collect()
+    })
+}
+
+/// What answers for an upstream that is not a server of its own.
+async fn serving(
+    plan: &UpstreamPlan,
+    address: SocketAddr,
+    notes: &Arc<Notes>,
+    seed: Seed,
+    shared: &Shared,
+) -> Result<Arc<Upstream>, UpstreamError> {
+    let mut warnings = Vec::new();
+    let mock: Box<dyn Mock> = match &plan.kind {
+        UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
+        UpstreamKind::Supabase(supabase) => {
+            let fail =
+                |problem: SeedError| UpstreamError::Seed { upstream: plan.name.clone(), problem: problem.to_string() };
+            let (mock, doubts) = Supabase::new(supabase, seed, &environment::url(plan, address)).map_err(fail)?;
+            warnings = doubts;
+            Box::new(mock)
+        }
+        UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
+        // It answers for itself.
+        UpstreamKind::Tcp(_) => Box::new(Stub::new(&plan.name, 502)),
+    };
+    let (mock, remote) = source(plan, mock, notes, &shared.tasks).await?;
+    for rule in shared.engine.rules().iter().filter(|rule| rule.upstream == plan.name) {
+        if let Injection::Data(DataFault::StaleRead(stale)) = &rule.inject {
+            mock.remember(stale.age.get());
+        }
+    }
+    let upstream = Arc::new(Upstream::new(Arc::clone(notes), mock, remote, shared.clone()));
+    warnings.iter().for_each(|warning| notes.warn_once(warning));
+    Ok(upstream)
 }
 
 /// What answers as planned: the mock alone, a recording with the mock behind it, or the real service.
@@ -295,12 +430,12 @@ impl Marks {
 }
 
 /// Sends each second's counts soon after it is over, also when nothing else comes.
-async fn roll_every_second(upstreams: Vec<Arc<Upstream>>, marks: Marks, clock: RunClock) {
+async fn roll_every_second(notes: Vec<Arc<Notes>>, marks: Marks, clock: RunClock) {
     loop {
         tokio::time::sleep_until(clock.instant(Offset::from_secs(clock.now().second() + 1))).await;
         marks.emit(clock.now());
-        for upstream in &upstreams {
-            upstream.notes().tally().roll(&clock);
+        for notes in &notes {
+            notes.tally().roll(&clock);
         }
     }
 }

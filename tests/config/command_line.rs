@@ -104,8 +104,8 @@ fn a_shortened_run_says_which_faults_never_fire() {
     };
     let warnings = built_in("weekly-load", overrides).unwrap().warnings;
     insta::assert_snapshot!(warnings.join("\n"), @r"
-    fault-profiles/openai-brownout.toml:26: fault `openai-rate-limit` never fires: it begins at 2:00, the load ends at 1:30
-    fault-profiles/openai-brownout.toml:34: fault `openai-sluggish` never fires: it begins at 2:00, the load ends at 1:30
+    fault-profiles/openai-brownout.toml:29: fault `openai-rate-limit` never fires: it begins at 2:00, the load ends at 1:30
+    fault-profiles/openai-brownout.toml:37: fault `openai-sluggish` never fires: it begins at 2:00, the load ends at 1:30
     ");
 }
 

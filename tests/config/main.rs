@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 mod answers;
 mod bad_files;
 mod command_line;
+mod connections;
 mod openai;
 mod own_files;
 mod shipped_files;
@@ -34,7 +35,7 @@ fn provider_errors(kind: &UpstreamKind) -> &'static [&'static str] {
     match kind {
         UpstreamKind::Openai(_) => &["rate_limit", "insufficient_quota", "overloaded", "server_error"],
         UpstreamKind::Supabase(_) => &["57014", "53300", "42501", "upstream_connect_error"],
-        UpstreamKind::Stub { .. } => &[],
+        UpstreamKind::Stub { .. } | UpstreamKind::Tcp(_) => &[],
     }
 }
 

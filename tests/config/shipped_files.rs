@@ -1,6 +1,20 @@
 //! The files that ship must work, and keep the promises of their comments.
 
 use super::*;
+use firedrill::upstream::known_errors;
+use std::collections::BTreeSet;
+
+/// As a run loads it: with the errors that there really are.
+fn for_real(name: &str, overrides: Overrides) -> Result<Loaded, String> {
+    let request = Request {
+        scenario: ScenarioRef::BuiltIn(name.to_owned()),
+        overrides,
+        env: &no_env,
+        provider_errors: &known_errors,
+        check_template: &check_template,
+    };
+    load(&request).map_err(|error| error.render(false))
+}
 
 #[test]
 fn every_shipped_scenario_resolves_without_a_warning() {
@@ -17,7 +31,7 @@ fn every_shipped_scenario_resolves_without_a_warning() {
 fn every_shipped_profile_fits_the_weekly_load() {
     for name in builtin_fault_profiles() {
         let overrides = Overrides { faults: Some(name.to_owned()), ..Overrides::default() };
-        let loaded = built_in("weekly-load", overrides).unwrap_or_else(|error| panic!("{name}:\n{error}"));
+        let loaded = for_real("weekly-load", overrides).unwrap_or_else(|error| panic!("{name}:\n{error}"));
         assert_eq!(loaded.warnings, Vec::<String>::new(), "{name}");
         assert_eq!(loaded.plan.fault_profile.as_deref(), Some(name));
         assert!(!loaded.plan.faults.is_empty());
@@ -42,7 +56,7 @@ fn shipped_files_are_valid_by_themselves_and_found_by_name() {
     for (kind, folder) in kinds {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let valid = validate(&path, &no_env, &provider_errors, &check_template)
+            let valid = validate(&path, &no_env, &known_errors, &check_template)
                 .unwrap_or_else(|error| panic!("{}", error.render(false)));
             assert_eq!(valid.kind, kind, "{}", path.display());
             assert_eq!(valid.warnings, Vec::<String>::new(), "{}", path.display());
@@ -162,4 +176,104 @@ fn a_plan_survives_its_record() {
     let mut back: firedrill::model::plan::Plan = serde_json::from_str(&json).unwrap();
     back.headers.clone_from(&plan.headers);
     assert_eq!(back, plan);
+}
+
+/// What a shipped profile says of itself.
+fn facts(name: &str) -> toml::Table {
+    std::fs::read_to_string(format!("fault-profiles/{name}.toml")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn every_shipped_profile_says_what_to_expect_and_the_documentation_says_the_same() {
+    let mut table = String::new();
+    for name in builtin_fault_profiles() {
+        let facts = facts(name);
+        let text = |key: &str| facts[key].as_str().unwrap_or_else(|| panic!("{name} has no `{key}`")).to_owned();
+        assert_eq!(text("name"), name);
+        let worst = text("worst");
+        assert!(worst == "none" || worst.parse::<Severity>().is_ok(), "{name}");
+        let items: Vec<&str> =
+            facts["playbook"].as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect();
+        assert!(!items.is_empty(), "{name}");
+        let (breaks, expect) = (text("describe"), text("expect"));
+        let items = items.join("; ");
+        table += &format!("| [{name}](../fault-profiles/{name}.toml) | {items} | {breaks} | {expect} | {worst} |\n");
+    }
+    let documentation = std::fs::read_to_string("docs/fault-profiles.md").unwrap();
+    let rows: String =
+        documentation.lines().filter(|line| line.starts_with("| [")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(rows, table, "docs/fault-profiles.md has a row for each profile, made of its keys");
+}
+
+/// A head that says what to watch, and the scenario that the times are made for.
+#[test]
+fn shipped_profiles_are_read_before_they_are_used() {
+    for name in builtin_fault_profiles() {
+        let text = std::fs::read_to_string(format!("fault-profiles/{name}.toml")).unwrap();
+        let head: Vec<&str> = text.lines().take_while(|line| line.starts_with('#')).collect();
+        assert!(head.len() >= 4, "{name} says too little");
+        let made_for = builtin_scenarios().find(|scenario| {
+            text.contains(&format!("Made for the {scenario}")) || text.contains(&format!("Made for {scenario}"))
+        });
+        assert!(made_for.is_some(), "{name} does not say for which scenario it is made");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 200, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_included_keeps_its_names_and_gets_the_times_that_are_asked_for() {
+    let overrides = Overrides { faults: Some("complete-breakdown".to_owned()), ..Overrides::default() };
+    let plan = for_real("weekly-load", overrides).unwrap().plan;
+    let times: Vec<_> = plan
+        .faults
+        .iter()
+        .map(|fault| (fault.name.as_str(), fault.window.from.second(), fault.window.until.unwrap().second()))
+        .collect();
+    assert_eq!(
+        times,
+        [
+            ("openai-down", 60, 140),
+            ("supabase-slow", 60, 90),
+            ("supabase-down", 90, 150),
+            ("health-data-down", 60, 180)
+        ]
+    );
+    assert_eq!(plan.fault_profile.as_deref(), Some("complete-breakdown"));
+}
+
+#[test]
+fn several_profiles_are_one_plan() {
+    let overrides = Overrides { faults: Some("openai-quota, supabase-slow".to_owned()), ..Overrides::default() };
+    let loaded = for_real("weekly-load", overrides).unwrap();
+    assert_eq!(loaded.plan.fault_profile.as_deref(), Some("openai-quota + supabase-slow"));
+    let names: BTreeSet<&str> = loaded.plan.faults.iter().map(|fault| fault.name.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["openai-no-credit", "supabase-lags"]));
+    // Two profiles may hide each other's faults; that is said, not refused.
+    let overrides = Overrides { faults: Some("openai-quota,openai-malformed".to_owned()), ..Overrides::default() };
+    let loaded = for_real("weekly-load", overrides).unwrap();
+    assert_eq!(loaded.warnings, Vec::<String>::new(), "they last longer than what hides them");
+    let overrides = Overrides { faults: Some("openai-quota,openai-first-try".to_owned()), ..Overrides::default() };
+    let loaded = for_real("weekly-load", overrides).unwrap();
+    let hidden = "fault `openai-first-try-fails` never strikes: `openai-no-credit` comes first and ends every request \
+                  that it could hit";
+    assert_eq!(loaded.warnings, [hidden]);
+}
+
+#[test]
+fn requests_may_ask_for_faults_where_the_scenario_allows_it() {
+    let plain = for_real("smoke", Overrides::default()).unwrap().plan;
+    assert!(plain.faults.iter().all(|fault| fault.when.asked.is_none()));
+    let allowed = for_real("smoke", set(&[("upstreams.openai.envoy-fault-headers", "true")])).unwrap().plan;
+    let names: Vec<&str> = allowed.faults.iter().take(3).map(|fault| fault.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "openai/x-envoy-fault-delay-request",
+            "openai/x-envoy-fault-abort-request",
+            "openai/x-envoy-fault-throughput-response"
+        ]
+    );
+    assert_eq!(allowed.faults.len(), plain.faults.len() + 3);
 }

@@ -2,6 +2,7 @@
 
 use super::abort::Abort;
 use super::body::{BodyPoint, StreamError};
+use super::connection::ConnectionFault;
 use super::delay::Delay;
 use super::injection::{ContentFault, DataFault};
 use super::kinds::{Drip, Headers, HugeBody, SlowTokens, WrongContentLength, WrongContentType};
@@ -85,4 +86,6 @@ pub enum FaultAction {
     },
     /// Be a fault of the database.
     Data(DataFault),
+    /// Something was done to the connection, whatever is asked over it.
+    Connection(ConnectionFault),
 }

@@ -2,6 +2,7 @@
 
 use super::abort::Abort;
 use super::body::{BodyPoint, StreamError};
+use super::connection::ConnectionFault;
 use super::delay::Delay;
 use super::kinds::{
     Drip, DuplicateChunk, FinishReason, Garbage, Headers, HugeBody, InvalidOutput, MalformedJson, PartialBatch,
@@ -70,6 +71,8 @@ pub enum Injection {
     Content(ContentFault),
     /// Is a fault of the database behind the answer.
     Data(DataFault),
+    /// Something on connections, whatever is asked over them.
+    Connection(ConnectionFault),
 }
 
 /// What a fault makes of an answer's content.
@@ -145,6 +148,18 @@ impl DataFault {
 }
 
 impl Injection {
+    /// Whether it stands for what is done by hand: nobody planned that it ever is on.
+    #[must_use]
+    pub const fn is_by_hand(&self) -> bool {
+        matches!(self, Self::Connection(ConnectionFault::ByHand {}))
+    }
+
+    /// Whether it acts on connections, and not on requests.
+    #[must_use]
+    pub const fn is_on_connections(&self) -> bool {
+        matches!(self, Self::Connection(_))
+    }
+
     /// The fault's name in files and reports.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -165,6 +180,7 @@ impl Injection {
             Self::HugeBody(_) => "huge_body",
             Self::Content(fault) => fault.kind(),
             Self::Data(fault) => fault.kind(),
+            Self::Connection(fault) => fault.kind(),
         }
     }
 }

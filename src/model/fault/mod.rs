@@ -3,20 +3,24 @@
 mod abort;
 mod action;
 mod body;
+mod connection;
 mod delay;
 mod injection;
 mod kinds;
+mod postgres;
 mod when;
 
 pub use abort::Abort;
 pub use action::{Cause, FaultAction, FaultDecision};
 pub use body::{BodyPoint, StreamError, StreamErrorForm};
+pub use connection::{CertificateFault, ConnectionFault, Streams};
 pub use delay::{Delay, DelayShape, Quantile};
 pub use injection::{ContentFault, DataFault, Injection};
 pub use kinds::{
     Drip, DuplicateChunk, FinishReason, Garbage, Headers, HugeBody, InvalidOutput, MalformedJson, PartialBatch,
     SlowTokens, StaleRead, WrongContentLength, WrongContentType,
 };
+pub use postgres::{POSTGRES_ERRORS, PostgresError, PostgresFault};
 pub use when::{AskedFor, BodyTest, Course, DutyCycle, FaultMatch, FaultWindow, First, Key, Ramped, Tries};
 
 use crate::units::Share;

@@ -5,6 +5,7 @@
 
 pub mod app_says;
 pub mod banner;
+pub mod connection_words;
 pub mod criteria;
 pub mod endpoints;
 pub mod faults;

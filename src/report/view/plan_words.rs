@@ -1,5 +1,6 @@
 //! The plan in words: target, load, faults.
 
+use super::connection_words;
 use super::figures;
 use super::text;
 use crate::model::fault::{BodyPoint, ContentFault, DataFault, FaultRule, Injection, InvalidOutput};
@@ -94,6 +95,7 @@ pub fn injection(rule: &FaultRule) -> String {
             format!("stalls {pause} {}", point(*after))
         }
         Injection::Truncate { after } => format!("ends the body {}", point(*after)),
+        Injection::Connection(fault) => connection_words::connection(fault),
         Injection::StreamError(fault) => {
             format!("sends error {} inside the stream {}", fault.error, point(BodyPoint::Events(fault.events)))
         }

@@ -67,6 +67,7 @@ fn row(record: &RunRecord, i: usize) -> UpstreamRow {
             UpstreamKind::Openai(_) => "OpenAI mock",
             UpstreamKind::Supabase(_) => "Supabase mock",
             UpstreamKind::Stub { .. } => "stub",
+            UpstreamKind::Tcp(_) => "TCP proxy",
         },
         calls: figures::count(calls),
         per_step: if steps == 0 { figures::NONE.to_owned() } else { format!("{:.1}", calls as f64 / steps as f64) },

@@ -5,7 +5,7 @@
 mod outgoing;
 mod through;
 
-use crate::fault::{Engine, FaultQuery};
+use crate::fault::{Engine, FaultQuery, is_retry};
 use crate::model::event::EventSink;
 use crate::model::fault::{Abort, FaultAction, FaultDecision};
 use crate::units::{Offset, RunClock};
@@ -428,12 +428,4 @@ async fn wait_for(time: Duration) {
     if !time.is_zero() {
         tokio::time::sleep(time).await;
     }
-}
-
-/// Whether the client marks the request as a retry, as the official OpenAI and Supabase clients do.
-fn is_retry(headers: &HeaderMap) -> bool {
-    ["x-stainless-retry-count", "x-retry-count"].iter().any(|name| {
-        let count = headers.get(*name).and_then(|value| value.to_str().ok());
-        count.and_then(|count| count.trim().parse::<u64>().ok()).is_some_and(|count| count > 0)
-    })
 }

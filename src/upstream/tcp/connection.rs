@@ -1,8 +1,8 @@
 //! [`carry`]: one connection, from the client to the server and back, until it ends.
 
 use super::pump::{Ending, Pump};
-use super::toxics::ToxicSet;
-use crate::model::toxic::{Direction, Toxic};
+use super::toxics::{Placed, ToxicSet};
+use crate::model::toxic::Direction;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ pub async fn carry(
     mut server: TcpStream,
     connection: u64,
     toxics: watch::Receiver<Arc<ToxicSet>>,
-    on_hit: &(dyn Fn(&Arc<Toxic>) + Send + Sync),
+    on_hit: &(dyn Fn(&Placed) + Send + Sync),
 ) {
     // Small messages must not wait for a full segment; a socket that cannot do it still works.
     let _ = client.set_nodelay(true);

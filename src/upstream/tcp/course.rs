@@ -1,9 +1,8 @@
 //! [`Course`]: what the toxics of the moment make of one direction of one connection.
 
 use super::shaper::Shaper;
-use super::toxics::ToxicSet;
-use crate::model::toxic::{Direction, Toxic, ToxicKind};
-use std::sync::Arc;
+use super::toxics::{Placed, ToxicSet};
+use crate::model::toxic::{Direction, ToxicKind};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -32,9 +31,28 @@ pub enum Passage {
 /// A toxic at work on this direction, with what it has seen.
 #[derive(Debug)]
 struct Active {
-    toxic: Arc<Toxic>,
+    placed: Placed,
     since: Instant,
     passed: u64,
+    /// Whether it has done something yet.
+    struck: bool,
+}
+
+impl Active {
+    fn kind(&self) -> ToxicKind {
+        self.placed.toxic.kind
+    }
+}
+
+/// What happens on a direction, to which toxics may do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// Bytes came, or wait to be let in.
+    Bytes,
+    /// The sender has finished.
+    End,
+    /// The time of a toxic that ends connections is up.
+    Deadline,
 }
 
 /// The toxics at work on one direction of a connection, and what follows from them.
@@ -45,38 +63,59 @@ pub struct Course {
 }
 
 impl Course {
-    /// Takes over a new set. Toxics that stay keep what they have seen. Says which came, and whether one that threw
-    /// bytes away was taken off: what it swallowed is missing, so the connection cannot go on.
-    pub fn turn(&mut self, set: &ToxicSet, direction: Direction, connection: u64, now: Instant) -> Turn {
+    /// Takes over a new set. Toxics that stay keep what they have seen. Says whether the connection can go on: not when
+    /// one that threw bytes away was taken off, for what it swallowed is missing.
+    pub fn turn(&mut self, set: &ToxicSet, direction: Direction, connection: u64, now: Instant) -> bool {
         let before = std::mem::take(&mut self.active);
-        let lossy = |kind: &ToxicKind| matches!(kind, ToxicKind::Timeout { .. } | ToxicKind::ResetPeer { .. });
-        let mut arrived = Vec::new();
-        for toxic in set.on(direction, connection) {
-            let known = before
-                .iter()
-                .find(|active| active.toxic.name == toxic.name && active.toxic.kind.name() == toxic.kind.name());
-            let (since, passed) = known.map_or((now, 0), |active| (active.since, active.passed));
-            if known.is_none() {
-                arrived.push(Arc::clone(toxic));
-            }
-            self.active.push(Active { toxic: Arc::clone(toxic), since, passed });
+        for placed in set.on(direction, connection) {
+            let known = before.iter().find(|active| active.placed.is_same(placed));
+            let (since, passed, struck) =
+                known.map_or((now, 0, false), |active| (active.since, active.passed, active.struck));
+            self.active.push(Active { placed: placed.clone(), since, passed, struck });
         }
         let swallowed = before.iter().any(|gone| {
-            let lost = lossy(&gone.toxic.kind)
-                || matches!(gone.toxic.kind, ToxicKind::Blackhole { bytes } if gone.passed >= bytes);
-            lost && !self.active.iter().any(|active| active.toxic.name == gone.toxic.name)
+            let lost = match gone.kind() {
+                ToxicKind::Timeout { .. } | ToxicKind::ResetPeer { .. } => true,
+                ToxicKind::Blackhole { bytes } => gone.passed >= bytes,
+                _ => false,
+            };
+            lost && !self.active.iter().any(|active| active.placed.is_same(&gone.placed))
         });
 
         let mut shaper = Shaper::default();
         let mut shapes = false;
         for active in &self.active {
-            shapes |= shaper.add(&active.toxic, set.seed(&active.toxic));
+            shapes |= shaper.add(&active.placed);
         }
         if let (true, Some(earlier)) = (shapes, &self.shaper) {
             shaper.follow(earlier);
         }
         self.shaper = shapes.then_some(shaper);
-        Turn { arrived, swallowed }
+        !swallowed && !set.disabled
+    }
+
+    /// The toxics that do something for the first time, now that this happens.
+    pub fn strike(&mut self, occasion: Occasion) -> impl Iterator<Item = &Placed> {
+        self.active.iter_mut().filter_map(move |active| {
+            let strikes = match active.kind() {
+                ToxicKind::SlowClose { .. } => occasion == Occasion::End,
+                // What it does is seen when it is reached: see `admit`.
+                ToxicKind::LimitData { bytes }
+                | ToxicKind::HalfClose { bytes }
+                | ToxicKind::Blackhole { bytes }
+                | ToxicKind::ResetAfter { bytes } => active.passed >= bytes && occasion == Occasion::Bytes,
+                ToxicKind::Timeout { .. } | ToxicKind::ResetPeer { .. } => true,
+                _ => occasion != Occasion::Deadline,
+            };
+            let first = strikes && !active.struck;
+            active.struck |= strikes;
+            first.then_some(&active.placed)
+        })
+    }
+
+    /// Whether a toxic is at work that has not done anything yet.
+    pub fn may_strike(&self) -> bool {
+        self.active.iter().any(|active| !active.struck)
     }
 
     /// Whether nothing is at work: bytes may be passed on as they come.
@@ -93,7 +132,7 @@ impl Course {
     pub fn passage(&self) -> Passage {
         let mut passage = Passage::Open;
         for active in &self.active {
-            match active.toxic.kind {
+            match active.kind() {
                 ToxicKind::Timeout { .. } | ToxicKind::ResetPeer { .. } => return Passage::Lost,
                 ToxicKind::Blackhole { bytes } if active.passed >= bytes => return Passage::Lost,
                 ToxicKind::Partition {} | ToxicKind::Bandwidth { rate: 0 } => passage = Passage::Held,
@@ -107,7 +146,7 @@ impl Course {
     pub fn deadline(&self) -> Option<(Instant, Severance)> {
         self.active
             .iter()
-            .filter_map(|active| match active.toxic.kind {
+            .filter_map(|active| match active.kind() {
                 ToxicKind::Timeout { timeout } if timeout > 0 => {
                     Some((active.since + Duration::from_millis(timeout), Severance::Close))
                 }
@@ -124,9 +163,10 @@ impl Course {
         let mut admitted = length;
         let mut severance = None;
         for active in &self.active {
-            let (limit, end) = match active.toxic.kind {
+            let (limit, end) = match active.kind() {
                 ToxicKind::LimitData { bytes } => (bytes, Some(Severance::Close)),
                 ToxicKind::HalfClose { bytes } => (bytes, Some(Severance::HalfClose)),
+                ToxicKind::ResetAfter { bytes } => (bytes, Some(Severance::Reset)),
                 ToxicKind::Blackhole { bytes } => (bytes, None),
                 _ => continue,
             };
@@ -146,19 +186,10 @@ impl Course {
     pub fn close_delay(&self) -> Duration {
         self.active
             .iter()
-            .filter_map(|active| match active.toxic.kind {
+            .filter_map(|active| match active.kind() {
                 ToxicKind::SlowClose { delay } => Some(Duration::from_millis(delay)),
                 _ => None,
             })
             .sum()
     }
-}
-
-/// What a new set changed.
-#[derive(Debug)]
-pub struct Turn {
-    /// Toxics that are at work from now on.
-    pub arrived: Vec<Arc<Toxic>>,
-    /// Whether bytes are missing for good.
-    pub swallowed: bool,
 }

@@ -11,5 +11,5 @@ mod pump;
 mod shaper;
 mod toxics;
 
-pub use proxy::{TcpProxy, TcpProxyError, TcpProxyPlan};
-pub use toxics::Hit;
+pub use proxy::{TcpProxy, TcpProxyError, TcpProxyPlan, Watcher};
+pub use toxics::{Drawn, Hit, PlannedToxic};

@@ -1,10 +1,10 @@
 //! [`Pump`]: one direction of a connection. Without toxics it is a plain copy; with them, what came waits in a queue
 //! until it is due.
 
-use super::course::{Course, Passage, Severance};
+use super::course::{Course, Occasion, Passage, Severance};
 use super::shaper::Due;
-use super::toxics::ToxicSet;
-use crate::model::toxic::{Direction, Toxic};
+use super::toxics::{Placed, ToxicSet};
+use crate::model::toxic::Direction;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io;
@@ -37,7 +37,7 @@ pub struct Pump<'a> {
     pub(super) direction: Direction,
     pub(super) connection: u64,
     pub(super) toxics: watch::Receiver<Arc<ToxicSet>>,
-    pub(super) on_hit: &'a (dyn Fn(&Arc<Toxic>) + Send + Sync),
+    pub(super) on_hit: &'a (dyn Fn(&Placed) + Send + Sync),
 }
 
 /// What is on its way through a pump.
@@ -70,6 +70,8 @@ impl Pump<'_> {
             let end = transit.end.filter(|_| transit.queue.is_empty() && passage != Passage::Held).map(|(at, _)| at);
             let may_read =
                 !transit.finished && transit.end.is_none() && passage != Passage::Held && transit.waiting < QUEUE;
+            // What is held back is not read; that it is there must be known all the same.
+            let may_wait = !transit.finished && passage == Passage::Held && course.may_strike();
             tokio::select! {
                 biased;
                 changed = self.toxics.changed() => {
@@ -82,6 +84,7 @@ impl Pump<'_> {
                     }
                 }
                 () = until(deadline.map(|(at, _)| at)), if deadline.is_some() => {
+                    self.strike(&mut course, Occasion::Deadline);
                     return ending_of(deadline.map_or(Severance::Close, |(_, how)| how));
                 }
                 written = write_due(&mut self.to, transit.queue.front().map(|due| &due.bytes), due), if due.is_some() => {
@@ -95,10 +98,16 @@ impl Pump<'_> {
                         *at = Instant::now();
                     }
                 }
-                read = self.from.read(&mut buffer), if may_read => {
+                read = incoming(&mut self.from, &mut buffer, may_read), if may_read || may_wait => {
                     match read {
-                        Ok(0) if passage == Passage::Lost => transit.finished = true,
+                        // Something waits to be let in.
+                        Ok(_) if !may_read => self.strike(&mut course, Occasion::Bytes),
+                        Ok(0) if passage == Passage::Lost => {
+                            self.strike(&mut course, Occasion::End);
+                            transit.finished = true;
+                        }
                         Ok(0) => {
+                            self.strike(&mut course, Occasion::End);
                             transit.finished = true;
                             transit.end = Some((Instant::now() + course.close_delay(), Severance::HalfClose));
                         }
@@ -108,6 +117,7 @@ impl Pump<'_> {
                             {
                                 return Ending::Closed;
                             }
+                            self.strike(&mut course, Occasion::Bytes);
                         }
                         Err(error) => return broken(&error),
                     }
@@ -119,11 +129,14 @@ impl Pump<'_> {
     /// Takes over the present toxics; whether the connection can go on.
     fn turn(&mut self, course: &mut Course) -> bool {
         let set = Arc::clone(&self.toxics.borrow_and_update());
-        let turn = course.turn(&set, self.direction, self.connection, Instant::now());
-        for toxic in &turn.arrived {
-            (self.on_hit)(toxic);
+        course.turn(&set, self.direction, self.connection, Instant::now())
+    }
+
+    /// Tells of toxics that do something for the first time.
+    fn strike(&self, course: &mut Course, occasion: Occasion) {
+        if course.may_strike() {
+            course.strike(occasion).for_each(self.on_hit);
         }
-        !turn.swallowed
     }
 
     /// Passes a chunk on, or lets it wait until it is due.
@@ -193,6 +206,14 @@ impl Transit {
             due.at = due.at.min(now);
         }
     }
+}
+
+/// Reads what comes, or only waits until there is something to read.
+async fn incoming(from: &mut ReadHalf<'_>, buffer: &mut [u8], may_read: bool) -> io::Result<usize> {
+    if may_read {
+        return from.read(buffer).await;
+    }
+    from.readable().await.map(|()| 0)
 }
 
 /// Writes some of the bytes once they are due. Nothing is lost if it is dropped before it is ready.

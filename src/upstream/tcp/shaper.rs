@@ -1,7 +1,8 @@
 //! [`Shaper`]: when which bytes are due, as a pure function of when they came. Latency first, then the bandwidth of
 //! the line, then the slicing: as in a real network, where the way is long before the last mile is narrow.
 
-use crate::model::toxic::{Toxic, ToxicKind};
+use super::toxics::{Drawn, Placed};
+use crate::model::toxic::ToxicKind;
 use crate::units::Seed;
 use bytes::Bytes;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub struct Due {
 /// What shapes the bytes of one direction of one connection.
 #[derive(Debug, Default)]
 pub struct Shaper {
-    latencies: Vec<(Duration, Duration, Seed)>,
+    latencies: Vec<Latency>,
     /// Bytes a second.
     rate: Option<u64>,
     slicer: Option<Slicer>,
@@ -35,6 +36,14 @@ pub struct Shaper {
 }
 
 #[derive(Debug)]
+struct Latency {
+    mean: Duration,
+    jitter: Duration,
+    drawn: Option<Drawn>,
+    seed: Seed,
+}
+
+#[derive(Debug)]
 struct Slicer {
     average: u64,
     variation: u64,
@@ -44,10 +53,12 @@ struct Slicer {
 
 impl Shaper {
     /// Takes a toxic into account; whether it was one that shapes.
-    pub fn add(&mut self, toxic: &Toxic, seed: Seed) -> bool {
-        match toxic.kind {
+    pub fn add(&mut self, placed: &Placed) -> bool {
+        let seed = placed.seed;
+        match placed.toxic.kind {
             ToxicKind::Latency { latency, jitter } => {
-                self.latencies.push((Duration::from_millis(latency), Duration::from_millis(jitter), seed));
+                let (mean, jitter) = (Duration::from_millis(latency), Duration::from_millis(jitter));
+                self.latencies.push(Latency { mean, jitter, drawn: placed.delay.clone(), seed });
             }
             ToxicKind::Bandwidth { rate } if rate > 0 => {
                 let rate = rate.saturating_mul(1_000);
@@ -75,8 +86,7 @@ impl Shaper {
 
     /// When the pieces of a chunk that came at `now` are due.
     pub fn shape(&mut self, now: Instant, mut chunk: Bytes, mut out: impl FnMut(Due)) {
-        let delay: Duration =
-            self.latencies.iter().map(|(mean, jitter, seed)| drawn(*mean, *jitter, *seed, self.chunks)).sum();
+        let delay: Duration = self.latencies.iter().map(|latency| latency.draw(self.chunks)).sum();
         self.chunks += 1;
         let mut at = (now + delay).max(self.last.unwrap_or(now));
         let mut first = true;
@@ -108,29 +118,39 @@ impl Slicer {
     }
 }
 
-fn drawn(mean: Duration, jitter: Duration, seed: Seed, n: u64) -> Duration {
-    if jitter.is_zero() {
-        return mean;
+impl Latency {
+    /// The delay of the `n`-th chunk.
+    fn draw(&self, n: u64) -> Duration {
+        if let Some(Drawn { draw, strength }) = &self.drawn {
+            return draw.draw(self.seed.derive("delay"), &[n]).mul_f64(strength.clamp(0.0, 1.0));
+        }
+        if self.jitter.is_zero() {
+            return self.mean;
+        }
+        let offset = (self.seed.derive("delay").unit(&[n]) * 2.0 - 1.0) * self.jitter.as_secs_f64();
+        Duration::from_secs_f64((self.mean.as_secs_f64() + offset).max(0.0))
     }
-    let offset = (seed.derive("delay").unit(&[n]) * 2.0 - 1.0) * jitter.as_secs_f64();
-    Duration::from_secs_f64((mean.as_secs_f64() + offset).max(0.0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::toxic::Direction;
+    use crate::model::toxic::{Direction, Toxic};
     use crate::units::Share;
+    use crate::upstream::tcp::toxics::ToxicSet;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
-    fn toxic(kind: ToxicKind) -> Toxic {
-        Toxic { name: "t".into(), kind, stream: Direction::Downstream, toxicity: Share::from_fraction(1.0).unwrap() }
+    fn placed(kind: ToxicKind, seed: u64) -> Placed {
+        let toxic = Toxic { name: "t".into(), kind, stream: Direction::Downstream, toxicity: Share::ALL };
+        let set = ToxicSet::new(Seed(seed)).with_toxics(vec![Arc::new(toxic)]);
+        set.by_hand()[0].clone()
     }
 
     fn shaped(kinds: &[ToxicKind], chunks: &[(u64, usize)]) -> Vec<(Duration, usize)> {
         let mut shaper = Shaper::default();
         for kind in kinds {
-            assert!(shaper.add(&toxic(*kind), Seed(1)));
+            assert!(shaper.add(&placed(*kind, 1)));
         }
         let start = Instant::now();
         let mut due = Vec::new();
@@ -168,7 +188,7 @@ mod tests {
                 ToxicKind::Slicer { average_size: average, size_variation: variation, delay: 100 },
                 ToxicKind::Bandwidth { rate },
             ] {
-                shaper.add(&toxic(kind), Seed(3));
+                shaper.add(&placed(kind, 3));
             }
             let start = Instant::now();
             let mut seen = Vec::new();
