@@ -674,6 +674,37 @@ async fn a_length_that_is_too_short_leaves_the_rest_on_the_wire() {
 }
 
 #[tokio::test]
+async fn over_http2_a_length_that_is_wrong_is_a_broken_stream() {
+    use http_body_util::BodyExt;
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
+    let client =
+        Client::builder(TokioExecutor::new()).http2_only(true).build_http::<http_body_util::Empty<bytes::Bytes>>();
+    for off in [10, -10] {
+        for through in [false, true] {
+            let profile =
+                format!("[[fault]]\nupstream = \"supabase\"\ninject.wrong_content_length = {{ off = {off} }}\n");
+            let bench = Bench::start(rules(&profile), through).await;
+            let uri = format!("http://{}/rest/v1/items", bench.address("supabase"));
+            let request = http::Request::get(uri).header("apikey", "k").body(http_body_util::Empty::new()).unwrap();
+            let seen = match timeout(PATIENCE, client.request(request)).await.expect("it does not hang") {
+                Ok(response) => {
+                    timeout(PATIENCE, response.into_body().collect()).await.expect("nor its body").map(drop)
+                }
+                Err(error) => panic!("{error:?}"),
+            };
+            let error = seen.expect_err("the data frames contradict the length");
+            assert!(
+                error.to_string().contains("http2") || format!("{error:?}").contains("PROTOCOL_ERROR"),
+                "{error:?}"
+            );
+            let (fired, _) = bench.finish().await;
+            assert_eq!(fired.len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reset_comes_behind_what_was_let_through() {
     for (settings, ask, through) in [
         ("{ after = \"0B\" }", Ask::Chat, false),
