@@ -180,7 +180,8 @@ fn a_plan_survives_its_record() {
 
 /// What a shipped profile says of itself.
 fn facts(name: &str) -> toml::Table {
-    std::fs::read_to_string(format!("fault-profiles/{name}.toml")).unwrap().parse().unwrap()
+    let text = std::fs::read_to_string(format!("fault-profiles/{name}.toml")).expect("a shipped file can be read");
+    text.parse().expect("a shipped file is TOML")
 }
 
 #[test]
