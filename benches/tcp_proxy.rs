@@ -9,7 +9,6 @@ use firedrill::units::Seed;
 use firedrill::upstream::{TcpProxy, TcpProxyPlan};
 use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -1,12 +1,19 @@
 //! The control API from outside: Toxiproxy's pages with their statuses and defaults, leases, and who may use it.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands; helpers are tests too")]
 
-use firedrill::units::Seed;
-use firedrill::upstream::{Control, ControlError, ControlPlan};
+use firedrill::fault::Engine;
+use firedrill::model::control::ControlAccess;
+use firedrill::model::event::{EventSink, RunEvent};
+use firedrill::model::fault::{ConnectionFault, FaultMatch, FaultRule, FaultWindow, Injection};
+use firedrill::model::secret::Secret;
+use firedrill::model::upstream::{OpenaiPlan, TcpPlan, TcpProtocol, UpstreamKind, UpstreamPlan};
+use firedrill::units::{Offset, RunClock, Seed, Share};
+use firedrill::upstream::{Control, ControlError, ControlPlan, Upstreams};
 use reqwest::{Client, Method};
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -243,4 +250,167 @@ async fn a_token_has_to_be_shown() {
     assert_eq!(client.get(&url).bearer_auth("s3cret").send().await.unwrap().status(), 200);
     timeout(SOON, control.shutdown()).await.unwrap();
     assert!(client.get(&url).bearer_auth("s3cret").send().await.is_err());
+}
+
+/// A run's upstreams with a control API: OpenAI, and a server named `db`.
+struct Run {
+    upstreams: Upstreams,
+    events: tokio::sync::mpsc::UnboundedReceiver<RunEvent>,
+    client: Client,
+}
+
+fn rule(name: &str, upstream: &str, until: Offset, inject: Injection) -> FaultRule {
+    FaultRule {
+        name: name.into(),
+        upstream: upstream.into(),
+        when: FaultMatch::default(),
+        share: Share::ALL,
+        window: FaultWindow { from: Offset::ZERO, until: Some(until) },
+        inject,
+    }
+}
+
+impl Run {
+    async fn start(token: Option<&str>) -> Self {
+        let (sink, events) = EventSink::channel();
+        let by_hand = || Injection::Connection(ConnectionFault::ByHand {});
+        let rules = vec![
+            rule("slow", "openai", Offset::from_secs(600), Injection::ResetPeer {}),
+            rule("openai/by-hand", "openai", Offset::ZERO, by_hand()),
+            rule("db/by-hand", "db", Offset::ZERO, by_hand()),
+        ];
+        let server = TcpPlan { to: echo().await.to_string(), protocol: TcpProtocol::None, url: None };
+        let plans = [
+            UpstreamPlan::new("openai", UpstreamKind::Openai(OpenaiPlan::default())),
+            UpstreamPlan::new("db", UpstreamKind::Tcp(server)),
+        ];
+        let token = token.map(|token| Secret::new(token.into()));
+        let access = ControlAccess { listen: "127.0.0.1:0".parse().unwrap(), token };
+        let engine = Arc::new(Engine::new(rules, Seed(1)));
+        let upstreams = Upstreams::start_with(&plans, engine, Seed(1), sink, Some(&access)).await.unwrap();
+        Self { upstreams, events, client: Client::new() }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        let url = format!("http://{}{path}", self.upstreams.control().unwrap());
+        let response = self.client.request(method, url).json(&body).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    fn db(&self) -> SocketAddr {
+        self.upstreams.address("db").unwrap()
+    }
+
+    /// What a run is told of the faults, as `opened 2`, `fired 2 latency`, …
+    async fn finish(mut self) -> Vec<String> {
+        timeout(SOON, self.upstreams.shutdown()).await.unwrap();
+        let mut told = Vec::new();
+        while let Some(event) = self.events.recv().await {
+            match event {
+                RunEvent::FaultOpened { rule, .. } => told.push(format!("opened {rule}")),
+                RunEvent::FaultClosed { rule, .. } => told.push(format!("closed {rule}")),
+                RunEvent::FaultFired { rule, n, request, .. } => told.push(format!("fired {rule} {n} {request}")),
+                _ => {}
+            }
+        }
+        told
+    }
+}
+
+#[tokio::test]
+async fn a_runs_upstreams_are_proxies_whose_toxics_stand_on_its_timeline() {
+    let run = Run::start(None).await;
+    let (_, all) = run.ask(Method::GET, "/proxies", Value::Null).await;
+    assert_eq!(all.as_object().unwrap().keys().collect::<Vec<_>>(), ["db", "openai"]);
+    assert_eq!(all["db"]["listen"], run.db().to_string());
+
+    // Before the run begins it is tried out: on the timeline as of its beginning.
+    let toxic = json!({"type": "reset_peer", "name": "cut"});
+    assert_eq!(run.ask(Method::POST, "/proxies/db/toxics", toxic).await.0, 200);
+    assert!(!works(run.db()).await);
+    run.upstreams.begin(RunClock::start());
+    assert!(!works(run.db()).await);
+    let (_, active) = run.ask(Method::GET, "/firedrill/active", Value::Null).await;
+    assert_eq!((&active["toxics"]["db"][0]["name"], &active["planned"][0]["name"]), (&json!("cut"), &json!("slow")));
+    assert_eq!(run.ask(Method::DELETE, "/proxies/db/toxics/cut", Value::Null).await.0, 204);
+    assert!(works(run.db()).await);
+
+    // A fault of the plan on a request is shown beside it.
+    let url = format!("{}/models", run.upstreams.url("openai").unwrap());
+    assert!(run.client.get(url).bearer_auth("k").send().await.is_err());
+    let (_, fired) = run.ask(Method::GET, "/firedrill/fired", Value::Null).await;
+    assert_eq!(fired["total"], 2);
+    let slow = &fired["planned"][0];
+    assert_eq!((fired["planned"].as_array().unwrap().len(), &slow["fired"], &slow["on"]), (1, &json!(1), &json!(true)));
+    assert_eq!(slow["kind"], "reset_peer");
+
+    // Nothing is on when it is off; `reset` enables again.
+    assert_eq!(run.ask(Method::POST, "/proxies/db", json!({"enabled": false})).await.1["enabled"], false);
+    let refused = async {
+        while TcpStream::connect(run.db()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, refused).await.unwrap();
+    assert_eq!(run.ask(Method::GET, "/firedrill/active", Value::Null).await.1["disabled"], json!(["db"]));
+    assert_eq!(run.ask(Method::POST, "/reset", Value::Null).await.0, 204);
+    let back = async {
+        while TcpStream::connect(run.db()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, back).await.unwrap();
+    assert!(works(run.db()).await);
+
+    let told = run.finish().await;
+    assert_eq!(told[..4], ["opened 2", "fired 2 1 connection 2", "closed 2", "fired 0 1 GET /v1/models"], "{told:?}");
+    assert_eq!(told[4], "opened 2");
+    assert!(told[5].starts_with("fired 2 2 every connection"), "{told:?}");
+    assert_eq!(told.last().unwrap(), "closed 2");
+}
+
+#[tokio::test]
+async fn a_lease_that_runs_out_closes_the_fault_on_the_timeline() {
+    let run = Run::start(None).await;
+    run.upstreams.begin(RunClock::start());
+    let toxic = json!({"type": "latency", "attributes": {"latency": 10}, "lease": "200ms"});
+    assert_eq!(run.ask(Method::POST, "/proxies/db/toxics", toxic).await.0, 200);
+    assert!(works(run.db()).await);
+    let gone = async {
+        while run.ask(Method::GET, "/proxies/db/toxics", Value::Null).await.1 != json!([]) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, gone).await.unwrap();
+    assert_eq!(run.finish().await, ["opened 2", "fired 2 1 connection 1", "closed 2"]);
+}
+
+#[tokio::test]
+async fn an_upstreams_proxy_keeps_its_addresses() {
+    let run = Run::start(None).await;
+    let (listen, upstream) = (run.db().to_string(), echo().await.to_string());
+    let moved = json!({"upstream": upstream});
+    let (status, refused) = run.ask(Method::POST, "/proxies/db", moved).await;
+    assert!(status == 409 && refused["error"].as_str().unwrap().contains("that of an upstream"), "{refused}");
+    assert_eq!(run.ask(Method::DELETE, "/proxies/db", Value::Null).await.0, 409);
+    let populated =
+        json!([{"name": "mine", "upstream": upstream}, {"name": "db", "listen": listen, "upstream": upstream}]);
+    assert_eq!(run.ask(Method::POST, "/populate", populated).await.0, 409);
+    assert_eq!(run.ask(Method::GET, "/proxies/mine", Value::Null).await.0, 404, "all or nothing");
+    let (_, same) = run.ask(Method::GET, "/proxies/db", Value::Null).await;
+    let same = json!([{"name": "db", "listen": same["listen"], "upstream": same["upstream"], "enabled": true}]);
+    assert_eq!(run.ask(Method::POST, "/populate", same).await.0, 201);
+    assert!(works(run.db()).await);
+    let (_, own) = run.ask(Method::POST, "/proxies", json!({"name": "own", "upstream": upstream})).await;
+    assert!(works(own["listen"].as_str().unwrap().parse().unwrap()).await, "others may be added beside");
+}
+
+#[tokio::test]
+async fn a_runs_control_api_wants_its_token() {
+    let run = Run::start(Some("s3cret")).await;
+    assert_eq!(run.ask(Method::GET, "/proxies", Value::Null).await.0, 401);
+    let url = run.upstreams.environment()["FIREDRILL_CONTROL_URL"].clone();
+    let shown = run.client.get(format!("{url}/proxies")).bearer_auth("s3cret").send().await.unwrap();
+    assert_eq!(shown.status(), 200);
 }

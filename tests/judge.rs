@@ -177,6 +177,7 @@ fn plan(seconds: u64) -> Plan {
             metrics: None,
         },
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: secs(20) },
+        control: None,
         allow_hosts: Vec::new(),
     }
 }

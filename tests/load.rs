@@ -81,6 +81,7 @@ fn plan(journeys: Vec<Journey>, users: u32, hold_ms: u64, iterations: Option<u64
         ballast: None,
         probes: ProbePlan { health: None, memory_every: ms(1_000), stats: None, metrics: None },
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: ms(0) },
+        control: None,
         allow_hosts: Vec::new(),
     }
 }

@@ -75,6 +75,30 @@ async fn serves_where_it_was_told_and_says_what_to_export() {
     assert_eq!(serving.end("INT"), Some(0), "Ctrl-C is how it ends");
 }
 
+#[tokio::test]
+async fn its_upstreams_can_be_broken_by_hand() {
+    let (openai, supabase, control) = (free(), free(), free());
+    let args = ["--json", "--quiet", "--openai", &openai, "--supabase", &supabase, "--control", &control];
+    let serving = Serving::start(&args);
+    let told: Value = serde_json::from_str(&serving.first).unwrap();
+    assert_eq!(told["environment"]["FIREDRILL_CONTROL_URL"], format!("http://{control}"));
+    let client = reqwest::Client::new();
+    let proxies: Value = client.get(format!("http://{control}/proxies")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(proxies["openai"]["listen"], openai);
+    let health = || client.get(format!("http://{supabase}/auth/v1/health")).header("apikey", "k").send();
+    assert_eq!(health().await.unwrap().status(), 200);
+    let toxic = json!({"type": "timeout", "attributes": {"timeout": 1}});
+    let put = client.post(format!("http://{control}/proxies/supabase/toxics")).json(&toxic).send().await.unwrap();
+    assert_eq!(put.status(), 200);
+    assert!(health().await.is_err());
+    assert_eq!(client.post(format!("http://{control}/reset")).send().await.unwrap().status(), 204);
+    assert_eq!(health().await.unwrap().status(), 200);
+    assert_eq!(serving.end("TERM"), Some(0));
+    let open = output(&["--openai", &openai, "--supabase", &supabase, "--control", "0.0.0.0:0"]);
+    assert_eq!(open.status.code(), Some(64));
+    assert!(text(&open.stderr).contains("give it a token"), "{}", text(&open.stderr));
+}
+
 #[test]
 fn lines_to_export_can_be_read_by_a_shell() {
     let (openai, supabase) = (free(), free());

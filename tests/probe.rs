@@ -58,6 +58,7 @@ fn plan(url: &str, pid: Option<u32>, probes: ProbePlan) -> Plan {
         ballast: None,
         probes,
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: ms(0) },
+        control: None,
         allow_hosts: Vec::new(),
     }
 }

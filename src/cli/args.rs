@@ -119,6 +119,12 @@ pub(super) struct MockArgs {
     /// The seed of every random choice
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Serve Toxiproxy's HTTP API there, with a proxy before every upstream; its clients look at 127.0.0.1:8474
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) control: Option<SocketAddr>,
+    /// What callers of that API must show; needed where other machines can reach it
+    #[arg(long, value_name = "TOKEN", env = "FIREDRILL_CONTROL_TOKEN", hide_env_values = true, requires = "control")]
+    pub(super) control_token: Option<String>,
     /// Confirms that calls may pass through to this host, where the scenario says that they do
     #[arg(long, value_name = "HOST")]
     pub(super) i_may_test: Vec<String>,

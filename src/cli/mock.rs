@@ -63,6 +63,8 @@ fn load(args: &MockArgs) -> Result<Mocks, ConfigError> {
         faults: args.faults.clone(),
         seed: args.seed,
         seed_file: args.seed_file.clone(),
+        control: args.control,
+        control_token: args.control_token.clone(),
         env: &|name| std::env::var(name).ok(),
         provider_errors: &upstream::known_errors,
         check_template: &upstream::check_template,
@@ -108,10 +110,13 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
     };
     let (sink, events) = EventSink::channel();
     let engine = Arc::new(Engine::new(mocks.faults.clone(), mocks.seed));
-    let upstreams = match Upstreams::start(&mocks.upstreams, Arc::clone(&engine), mocks.seed, sink).await {
-        Ok(upstreams) => upstreams,
-        Err(error) => return cannot_start(&error),
-    };
+    let upstreams =
+        match Upstreams::start_with(&mocks.upstreams, Arc::clone(&engine), mocks.seed, sink, mocks.control.as_ref())
+            .await
+        {
+            Ok(upstreams) => upstreams,
+            Err(error) => return cannot_start(&error),
+        };
     let certificate = match Certificate::write(&upstreams) {
         Ok(certificate) => certificate,
         Err(error) => {
@@ -131,8 +136,10 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
     let exit = if args.command.is_empty() {
         announce(args.json, &environment);
         if !args.quiet {
-            let where_to = mocks.upstreams.iter().filter_map(|upstream| upstreams.url(&upstream.name));
-            out::stderr(&format!("serving {}; Ctrl-C ends it", where_to.collect::<Vec<_>>().join(" and ")));
+            let where_to = mocks.upstreams.iter().filter_map(|upstream| place_of(upstream, &upstreams));
+            let control = upstreams.control().map(|address| format!("the control API at http://{address}"));
+            let all: Vec<String> = where_to.chain(control).collect();
+            out::stderr(&format!("serving {}; Ctrl-C ends it", all.join(" and ")));
         }
         signals.recv().await;
         Exit::Go
@@ -143,6 +150,14 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
     // The sinks are gone with the upstreams, so this ends.
     let _ = shown.await;
     exit
+}
+
+/// Where an upstream is, without what its URL may hold besides.
+fn place_of(upstream: &UpstreamPlan, upstreams: &Upstreams) -> Option<String> {
+    match &upstream.kind {
+        UpstreamKind::Tcp(tcp) => Some(format!("{} for {}", upstreams.address(&upstream.name)?, tcp.to)),
+        _ => upstreams.url(&upstream.name),
+    }
 }
 
 /// What to export, as data.

@@ -3,6 +3,7 @@
 use super::builtin;
 use super::collector::Collector;
 use super::content_file::ContentRulesFile;
+use super::control;
 use super::diagnostic::{ConfigError, Diagnostic};
 use super::document::{self, Edit, Value};
 use super::envoy;
@@ -50,6 +51,9 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, ConfigError> {
     plan.fault_profile = resolved.name;
     plan.faults = envoy::rules(file.upstreams.as_ref().map(toml::Spanned::get_ref));
     plan.faults.extend(resolved.rules);
+    if plan.control.is_some() {
+        plan.faults.extend(control::rules(&plan.upstreams));
+    }
     errors.extend(resolved.errors);
     warnings.extend(resolved.warnings);
 

@@ -1,6 +1,7 @@
 //! [`mocks`]: what `firedrill mock` serves, from a scenario or from nothing.
 
 use super::collector::Collector;
+use super::control;
 use super::diagnostic::ConfigError;
 use super::document::{self, Edit, Value};
 use super::envoy;
@@ -12,10 +13,12 @@ use super::resolve_scenario::{self, DEFAULT_SEED};
 use super::resolve_upstreams;
 use super::scenario_file::ScenarioFile;
 use super::source::Source;
+use crate::model::control::ControlAccess;
 use crate::model::fault::FaultRule;
 use crate::model::plan::TargetPlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::units::{Offset, Seed};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// What there is without a scenario.
@@ -31,6 +34,10 @@ pub struct MocksRequest<'a> {
     pub seed: Option<u64>,
     /// `--seed-file`: what is in the Supabase mock, instead of what the scenario says.
     pub seed_file: Option<PathBuf>,
+    /// `--control`: where the control API listens.
+    pub control: Option<SocketAddr>,
+    /// `--control-token`.
+    pub control_token: Option<String>,
     /// Looks up a variable of the environment, for `${env.NAME}`.
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The names of the errors that an upstream can answer with, for `inject.abort.error`.
@@ -48,6 +55,8 @@ pub struct Mocks {
     pub faults: Vec<FaultRule>,
     /// The fault profile's name, if one is used.
     pub fault_profile: Option<String>,
+    /// The control API, if there is to be one.
+    pub control: Option<ControlAccess>,
     /// The seed of every random choice.
     pub seed: Seed,
     /// Things that are allowed but probably not meant, each with its place.
@@ -73,26 +82,30 @@ pub fn mocks(request: &MocksRequest<'_>) -> Result<Mocks, ConfigError> {
     };
     let (file, source) = document::read_edited::<ScenarioFile>(source, &edits(request))?;
     let mut out = Collector::new(source);
-    let (upstreams, seed) = match &request.scenario {
+    let (upstreams, seed, control) = match &request.scenario {
         Some(_) => {
             let plan = resolve_scenario::resolve(&mut out, &file, &stem, &origin, folder.as_deref(), &world);
-            (plan.upstreams, plan.seed)
+            (plan.upstreams, plan.seed, plan.control)
         }
         None => {
             let target = TargetPlan::Reference { resilient: false, defects: vec![], speed: 1.0, memory_limit: None };
             let upstreams = resolve_upstreams::upstreams(&mut out, file.upstreams.as_ref(), &target, None, &[], &world);
-            (upstreams, Seed(file.seed.unwrap_or(DEFAULT_SEED)))
+            let control = file.control.as_ref().and_then(|control| control::access(&mut out, &world, control));
+            (upstreams, Seed(file.seed.unwrap_or(DEFAULT_SEED)), control)
         }
     };
     let opened = profiles::named(&mut out, &file, folder.as_deref())?;
     let (mut errors, mut warnings) = out.finish();
-    let mut mocks = Mocks { upstreams, faults: vec![], fault_profile: None, seed, warnings: vec![] };
+    let mut mocks = Mocks { upstreams, faults: vec![], fault_profile: None, control, seed, warnings: vec![] };
     // It goes on until somebody ends it: no fault begins too late.
     let used = Use { upstreams: &mocks.upstreams, load_end: Offset::from_micros(u64::MAX) };
     let resolved = profiles::resolve(opened, Some(&used), &world);
     mocks.fault_profile = resolved.name;
     mocks.faults = envoy::rules(file.upstreams.as_ref().map(toml::Spanned::get_ref));
     mocks.faults.extend(resolved.rules);
+    if mocks.control.is_some() {
+        mocks.faults.extend(control::rules(&mocks.upstreams));
+    }
     errors.extend(resolved.errors);
     warnings.extend(resolved.warnings);
     mocks.warnings = warnings;
@@ -111,6 +124,12 @@ fn edits(request: &MocksRequest<'_>) -> Vec<Edit> {
     }
     if let Some(seed) = request.seed {
         option("--seed", "seed", Some(Value::Guess(seed.to_string())));
+    }
+    if let Some(control) = &request.control {
+        option("--control", "control.listen", Some(Value::Text(control.to_string())));
+    }
+    if let Some(token) = &request.control_token {
+        option("--control-token", "control.token", Some(Value::Text(token.clone())));
     }
     if let Some(path) = &request.seed_file {
         // What is typed counts from the working folder, whatever the scenario's.

@@ -9,6 +9,7 @@ mod builtin;
 mod collector;
 mod connection_fault_file;
 mod content_file;
+mod control;
 mod delay_file;
 mod diagnostic;
 mod document;

@@ -1,6 +1,7 @@
 //! A scenario → [`Plan`], all but its faults, which stand in a file of their own.
 
 use super::collector::Collector;
+use super::control;
 use super::request::World;
 use super::resolve_journeys::{self, pointer};
 use super::resolve_target;
@@ -67,6 +68,7 @@ pub(super) fn resolve(
         ballast: None,
         probes: probes(out, &file.probes),
         gate: gate(out, &file.gate),
+        control: file.control.as_ref().and_then(|control| control::access(out, world, control)),
         allow_hosts: file.allow_hosts.clone(),
     };
     plan.ballast = file.memory.as_ref().and_then(|memory| ballast(out, memory, &plan));

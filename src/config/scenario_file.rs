@@ -1,6 +1,7 @@
 //! [`ScenarioFile`]: a scenario as typed. Every key is optional here unless nothing can be said without it; what is
 //! missing or wrong is found, all of it, when it is resolved. Defaults stand at the keys.
 
+use super::control::ControlFile;
 use super::delay_file::DelayFile;
 use super::openai_file::{LimitsFile, PaceFile};
 use super::supabase_file::{AuthFile, BucketFile, EdgeFunctionFile};
@@ -34,6 +35,8 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     pub(super) journey: Vec<Spanned<JourneyFile>>,
     pub(super) faults: Option<FaultsFile>,
+    /// None, if absent.
+    pub(super) control: Option<Spanned<ControlFile>>,
     pub(super) memory: Option<MemoryFile>,
     #[serde(default)]
     pub(super) probes: ProbesFile,

@@ -3,12 +3,13 @@
 //!
 //! `plan` and `journey` say what shall happen; `sample`, `reading`, `fault` and `event` say what did, `calls` what befell
 //! calls to upstreams; `interval` and `timeline` gather it; `upstream` (with `supabase`, `function` and `source`) is what the app talks to, `content`
-//! what its OpenAI says, `pace` and `limits` how fast and how much, and `prices` what that costs; `memory_group` is
+//! what its OpenAI says, `pace` and `limits` how fast and how much, `control` who may change faults by hand, and `prices` what that costs; `memory_group` is
 //! where an app's memory is counted; `playbook` says what would be an incident;
 //! `verdict` says what was one; `run_record` is all of it on disk.
 
 pub mod calls;
 pub mod content;
+pub mod control;
 pub mod event;
 pub mod fault;
 pub mod function;

@@ -1,5 +1,6 @@
 //! [`Plan`]: what a run will do, fully resolved. Nothing in it is optional in the sense of "not yet known".
 
+use super::control::ControlAccess;
 use super::fault::FaultRule;
 use super::journey::Journey;
 use super::secret::Secret;
@@ -44,6 +45,9 @@ pub struct Plan {
     pub probes: ProbePlan,
     /// What fails the run.
     pub gate: GatePlan,
+    /// The control API, if there is to be one.
+    #[serde(default)]
+    pub control: Option<ControlAccess>,
     /// Hosts other than loopback that may be tested.
     pub allow_hosts: Vec<String>,
 }

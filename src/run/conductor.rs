@@ -10,6 +10,7 @@ use crate::model::plan::{Ballast, Plan, TargetPlan};
 use crate::model::playbook::Playbook;
 use crate::model::run_record::{EndReason, RunHeader, RunRecord, SCHEMA};
 use crate::model::timeline::Timeline;
+use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::pressure::{self, Place};
 use crate::probe::{self, ProbeContext};
 use crate::record::Recorder;
@@ -116,7 +117,9 @@ async fn run_in(
     let (sink, events) = EventSink::channel();
 
     let engine = Arc::new(Engine::new(plan.faults.clone(), plan.seed));
-    let upstreams = Upstreams::start(&plan.upstreams, Arc::clone(&engine), plan.seed, sink.clone()).await?;
+    let upstreams =
+        Upstreams::start_with(&plan.upstreams, Arc::clone(&engine), plan.seed, sink.clone(), plan.control.as_ref())
+            .await?;
     observer.stage(&stage_of(&plan.target));
     let app = actions::starting(journal, &plan.target)?;
     let group_run = actions::group_run(journal);
@@ -306,7 +309,16 @@ fn urls(plan: &Plan, upstreams: &Upstreams) -> BTreeMap<String, String> {
 }
 
 fn upstream_means(plan: &Plan, upstreams: &Upstreams) -> Vec<String> {
-    urls(plan, upstreams).iter().map(|(name, url)| format!("{name} is our mock at {url}")).collect()
+    let means = |upstream: &UpstreamPlan| {
+        let name = &upstream.name;
+        Some(match &upstream.kind {
+            // Its URL may hold a password.
+            UpstreamKind::Tcp(tcp) => format!("{name} is {} behind our proxy at {}", tcp.to, upstreams.address(name)?),
+            _ => format!("{name} is our mock at {}", upstreams.url(name)?),
+        })
+    };
+    let control = upstreams.control().map(|address| format!("faults could be changed by hand at http://{address}"));
+    plan.upstreams.iter().filter_map(means).chain(control).collect()
 }
 
 #[cfg(test)]

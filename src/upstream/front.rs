@@ -6,12 +6,14 @@
 use super::notes::Notes;
 use super::tcp::{Drawn, Hit, PlannedToxic, TcpProxy, TcpProxyError, TcpProxyPlan, Watcher};
 use crate::fault::{ConnectionRules, Draw, edges, share_at};
-use crate::model::fault::{ConnectionFault, FaultAction, FaultDecision, FaultRule, Ramped};
+use crate::model::fault::{ConnectionFault, FaultAction, FaultDecision, FaultRule, Ramped, Streams};
 use crate::model::toxic::{Direction, Toxic, ToxicKind};
 use crate::units::{Offset, RunClock, Seed, Share};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How often a fault follows its ramp.
 const RAMP_STEP: Duration = Duration::from_millis(250);
@@ -22,9 +24,11 @@ const SETTLING: Duration = Duration::from_millis(5);
 
 /// A proxy in front of an upstream.
 pub struct Front {
+    to: String,
     proxy: Arc<TcpProxy>,
     rules: Arc<ConnectionRules>,
     notes: Arc<Notes>,
+    by_hand: Arc<ByHand>,
 }
 
 /// What a front is made of.
@@ -54,13 +58,20 @@ impl Front {
         rules: &[FaultRule],
         seed: Seed,
         notes: Arc<Notes>,
-        by_hand: Option<Arc<dyn Watcher>>,
+        besides: Option<Arc<dyn Watcher>>,
     ) -> Result<Self, TcpProxyError> {
+        let by_hand = Arc::new(ByHand::new(rules, &plan.name, Arc::clone(&notes)));
         let rules = Arc::new(ConnectionRules::of(rules, &plan.name, seed, is_carried_out_here));
-        let watcher = Told { rules: Arc::clone(&rules), notes: Arc::clone(&notes), counts: plan.counts, by_hand };
-        let proxy = TcpProxyPlan { name: plan.name, listen: plan.listen, to: plan.to };
+        let watcher = Told {
+            rules: Arc::clone(&rules),
+            notes: Arc::clone(&notes),
+            counts: plan.counts,
+            by_hand: Arc::clone(&by_hand),
+            besides,
+        };
+        let proxy = TcpProxyPlan { name: plan.name, listen: plan.listen, to: plan.to.clone() };
         let proxy = Arc::new(TcpProxy::start_watched(proxy, Vec::new(), seed, Arc::new(watcher)).await?);
-        Ok(Self { proxy, rules, notes })
+        Ok(Self { to: plan.to, proxy, rules, notes, by_hand })
     }
 
     /// Where the upstream's clients reach it.
@@ -73,11 +84,48 @@ impl Front {
         &self.proxy
     }
 
-    /// What is to be done once the run has begun: the faults, on and off as planned. Ends when nothing is left to do.
+    /// Where the upstream itself is, as `host:port`.
+    pub fn to(&self) -> &str {
+        &self.to
+    }
+
+    /// Changes all toxics that are put on by hand.
+    pub fn put_on(&self, toxics: Vec<Arc<Toxic>>) {
+        // On the timeline before its first hit.
+        if !toxics.is_empty() {
+            self.by_hand.turn(true);
+        }
+        self.proxy.set_toxics(toxics);
+        self.settle();
+    }
+
+    /// Switches the proxy on or off by hand.
+    pub fn set_enabled(&self, enabled: bool) {
+        if !enabled {
+            self.by_hand.turn(true);
+        }
+        self.proxy.set_enabled(enabled);
+        self.settle();
+    }
+
+    fn settle(&self) {
+        if self.proxy.is_enabled() && self.proxy.toxics().is_empty() {
+            self.by_hand.turn(false);
+        }
+        self.by_hand.changed.notify_one();
+    }
+
+    /// What is to be done once the run has begun: the faults, on and off as planned.
     pub fn keep(&self, clock: RunClock) -> impl Future<Output = ()> + Send + 'static {
         let (proxy, rules, notes) = (Arc::clone(&self.proxy), Arc::clone(&self.rules), Arc::clone(&self.notes));
+        let by_hand = Arc::clone(&self.by_hand);
+        by_hand.begin(clock);
         async move {
-            tokio::join!(carry_out(&proxy, &rules, clock), note_refusals(&rules, &notes, clock));
+            tokio::join!(
+                carry_out(&proxy, &rules, clock),
+                note_refusals(&rules, &notes, clock),
+                by_hand.note_disabled(&proxy, clock)
+            );
         }
     }
 }
@@ -133,7 +181,8 @@ fn planned(rules: &ConnectionRules, at: Offset) -> Vec<PlannedToxic> {
                     add(ToxicKind::ResetPeer { timeout: 0 }, Direction::Downstream, None);
                 }
             }
-            ConnectionFault::TlsHandshakeFailure {}
+            ConnectionFault::ByHand {}
+            | ConnectionFault::TlsHandshakeFailure {}
             | ConnectionFault::Certificate(_)
             | ConnectionFault::Postgres(_) => {}
         }
@@ -177,12 +226,81 @@ async fn note_refusals(rules: &ConnectionRules, notes: &Notes, clock: RunClock) 
     }
 }
 
+/// Notes what is done by hand.
+struct ByHand {
+    /// The rule that stands for it, and for which it is on or not; without, nobody keeps a timeline.
+    rule: Option<usize>,
+    notes: Arc<Notes>,
+    on: Mutex<bool>,
+    hits: AtomicU64,
+    changed: Notify,
+}
+
+impl ByHand {
+    fn new(rules: &[FaultRule], upstream: &str, notes: Arc<Notes>) -> Self {
+        let rule = rules.iter().position(|rule| rule.upstream == upstream && rule.inject.is_by_hand());
+        Self { rule, notes, on: Mutex::new(false), hits: AtomicU64::new(0), changed: Notify::new() }
+    }
+
+    fn turn(&self, on: bool) {
+        let mut before = self.on.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *before, on) != on
+            && let (Some(rule), Some(clock)) = (self.rule, self.notes.clock())
+        {
+            let at = clock.now();
+            if on { self.notes.opened(at, rule) } else { self.notes.closed(at, rule) }
+        }
+    }
+
+    /// Says what is on already as the run begins.
+    fn begin(&self, clock: RunClock) {
+        let on = self.on.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (true, Some(rule)) = (*on, self.rule) {
+            self.notes.opened(clock.now(), rule);
+        }
+    }
+
+    fn struck(&self, request: &str, fault: ConnectionFault, first: bool) {
+        if let (Some(rule), Some(clock)) = (self.rule, self.notes.clock()) {
+            let n = self.hits.fetch_add(1, Ordering::Relaxed) + 1;
+            let decision = FaultDecision { rule, n, action: FaultAction::Connection(fault) };
+            self.notes.fired(&clock, request, decision, first);
+        }
+    }
+
+    /// Notes that the proxy refuses everybody, as long as it is switched off.
+    async fn note_disabled(&self, proxy: &TcpProxy, clock: RunClock) {
+        if self.rule.is_none() {
+            return;
+        }
+        let mut next = clock.now();
+        loop {
+            let changed = self.changed.notified();
+            if proxy.is_enabled() {
+                changed.await;
+                next = clock.now();
+                continue;
+            }
+            if next <= clock.now() {
+                self.struck("every connection", ConnectionFault::Refuse { keep_open: false }, false);
+                next = clock.now().plus(REFUSING_EVERY);
+            }
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(clock.instant(next)) => {}
+            }
+        }
+    }
+}
+
 /// Notes what happens at a proxy.
 struct Told {
     rules: Arc<ConnectionRules>,
     notes: Arc<Notes>,
     counts: bool,
-    by_hand: Option<Arc<dyn Watcher>>,
+    by_hand: Arc<ByHand>,
+    /// Who else wants to know.
+    besides: Option<Arc<dyn Watcher>>,
 }
 
 impl Watcher for Told {
@@ -195,17 +313,26 @@ impl Watcher for Told {
     }
 
     fn hit(&self, hit: Hit) {
-        let Some(rule) = hit.rule else {
-            if let Some(by_hand) = &self.by_hand {
-                by_hand.hit(hit);
+        let n = hit.connection + 1;
+        let (request, first) = (format!("connection {n}"), self.counts && hit.first);
+        match hit.rule {
+            None => {
+                let stream = match hit.toxic.stream {
+                    Direction::Upstream => Streams::Upstream,
+                    Direction::Downstream => Streams::Downstream,
+                };
+                self.by_hand.struck(&request, ConnectionFault::Toxic { kind: hit.toxic.kind, stream }, first);
             }
-            return;
-        };
-        let found = self.rules.iter().find(|(index, ..)| *index == rule);
-        if let (Some(clock), Some((_, _, fault))) = (self.notes.clock(), found) {
-            let n = hit.connection + 1;
-            let decision = FaultDecision { rule, n, action: FaultAction::Connection(fault.clone()) };
-            self.notes.fired(&clock, &format!("connection {n}"), decision, self.counts && hit.first);
+            Some(rule) => {
+                let found = self.rules.iter().find(|(index, ..)| *index == rule);
+                if let (Some(clock), Some((_, _, fault))) = (self.notes.clock(), found) {
+                    let decision = FaultDecision { rule, n, action: FaultAction::Connection(fault.clone()) };
+                    self.notes.fired(&clock, &request, decision, first);
+                }
+            }
+        }
+        if let Some(besides) = &self.besides {
+            besides.hit(hit);
         }
     }
 }

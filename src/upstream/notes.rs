@@ -8,6 +8,7 @@ use crate::model::prices::TokenUse;
 use crate::units::{Offset, RunClock};
 use http::StatusCode;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How many different warnings one upstream gives; each is given once.
@@ -35,6 +36,28 @@ impl From<(u64, u64)> for Billed {
     }
 }
 
+/// How often each fault rule has hit something.
+#[derive(Debug)]
+pub struct RuleHits(Vec<AtomicU64>);
+
+impl RuleHits {
+    /// For so many rules; none has hit anything yet.
+    pub fn new(rules: usize) -> Self {
+        Self((0..rules).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn add(&self, rule: usize) {
+        if let Some(hits) = self.0.get(rule) {
+            hits.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often this rule has.
+    pub fn of(&self, rule: usize) -> u64 {
+        self.0.get(rule).map_or(0, |hits| hits.load(Ordering::Relaxed))
+    }
+}
+
 /// The notes of one upstream. Where a clock is asked for, it is that of a request: one that came before the run began
 /// has none, and is not counted.
 #[derive(Debug)]
@@ -43,14 +66,21 @@ pub struct Notes {
     tally: Tally,
     events: EventSink,
     clock: Arc<OnceLock<RunClock>>,
+    hits: Arc<RuleHits>,
     warned: Mutex<BTreeSet<String>>,
 }
 
 impl Notes {
     /// Nothing noted, for the upstream of this name and index in the plan.
-    pub fn new(upstream: String, index: u16, events: EventSink, clock: Arc<OnceLock<RunClock>>) -> Self {
+    pub fn new(
+        upstream: String,
+        index: u16,
+        events: EventSink,
+        clock: Arc<OnceLock<RunClock>>,
+        hits: Arc<RuleHits>,
+    ) -> Self {
         let tally = Tally::new(index, events.clone());
-        Self { upstream, tally, events, clock, warned: Mutex::default() }
+        Self { upstream, tally, events, clock, hits, warned: Mutex::default() }
     }
 
     /// The upstream's name.
@@ -104,11 +134,17 @@ impl Notes {
         self.events.emit(RunEvent::FaultOpened { at, rule });
     }
 
+    /// A fault is off that no plan says when.
+    pub fn closed(&self, at: Offset, rule: usize) {
+        self.events.emit(RunEvent::FaultClosed { at, rule });
+    }
+
     /// A fault has hit this request, `first` if none did before.
     pub fn fired(&self, clock: &RunClock, request: &str, decision: FaultDecision, first: bool) {
         if first {
             self.tally.note(clock, |second| second.faulted += 1);
         }
+        self.hits.add(decision.rule);
         self.events.emit(RunEvent::FaultFired {
             at: clock.now(),
             rule: decision.rule,

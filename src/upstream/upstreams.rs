@@ -2,10 +2,11 @@
 
 use super::accept::accept;
 use super::answer::Mock;
+use super::control::{Control, ControlError, ControlPlan, PlannedState, PlannedStates, Registry};
 use super::environment;
 use super::front::{Front, FrontPlan, is_carried_out_here};
 use super::inbound::Inbound;
-use super::notes::Notes;
+use super::notes::{Notes, RuleHits};
 use super::openai::{self, OpenAi};
 use super::passthrough::PassThrough;
 use super::recording::{Recorder, Replay};
@@ -16,6 +17,7 @@ use super::supabase::{self, SeedError, Supabase};
 use super::tasks::Tasks;
 use super::tls::{Authority, TlsError};
 use crate::fault::{ConnectionRules, Engine};
+use crate::model::control::ControlAccess;
 use crate::model::event::{EventSink, RunEvent};
 use crate::model::fault::{DataFault, FaultRule, Injection};
 use crate::model::source::SourcePlan;
@@ -57,6 +59,9 @@ pub enum UpstreamError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The control API cannot be served.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// An upstream that shall be served over TLS cannot be.
     #[error("upstream `{upstream}` cannot be served over TLS: {reason}")]
     Tls {
@@ -94,7 +99,7 @@ struct Listening {
     /// What answers, unless that is a server of its own.
     upstream: Option<Arc<Upstream>>,
     /// What stands before it, if something does.
-    front: Option<Front>,
+    front: Option<Arc<Front>>,
 }
 
 /// What the app talks to, listening. Dropping it ends everything as [`Upstreams::shutdown`] does, without waiting.
@@ -104,6 +109,7 @@ pub struct Upstreams {
     marks: Marks,
     /// The certificate of the run's test CA, if any upstream is served over TLS.
     ca: Option<String>,
+    control: Option<Control>,
     tasks: Tasks,
     _stop_on_drop: DropGuard,
 }
@@ -121,7 +127,7 @@ struct Bound<'a> {
     notes: Arc<Notes>,
     /// Where requests come in, unless that is at a server of its own.
     listener: Option<TcpListener>,
-    front: Option<Front>,
+    front: Option<Arc<Front>>,
 }
 
 impl Upstreams {
@@ -135,6 +141,21 @@ impl Upstreams {
         seed: Seed,
         events: EventSink,
     ) -> Result<Self, UpstreamError> {
+        Self::start_with(plans, engine, seed, events, None).await
+    }
+
+    /// As [`Upstreams::start`], with a control API whose proxies stand before all upstreams, under their names.
+    ///
+    /// # Errors
+    /// As [`Upstreams::start`]; also when the control API cannot listen.
+    pub async fn start_with(
+        plans: &[UpstreamPlan],
+        engine: Arc<Engine>,
+        seed: Seed,
+        events: EventSink,
+        access: Option<&ControlAccess>,
+    ) -> Result<Self, UpstreamError> {
+        let registry = access.map(|access| Arc::new(Registry::new(seed, !access.listen.ip().is_loopback())));
         let tasks = Tasks::new();
         let marks = Marks { engine: Arc::clone(&engine), events: events.clone() };
         let shared = Shared {
@@ -145,11 +166,13 @@ impl Upstreams {
             tasks: tasks.clone(),
         };
         let clock = Arc::clone(&shared.clock);
+        let hits = Arc::new(RuleHits::new(shared.engine.rules().len()));
         let mut bound = Vec::with_capacity(plans.len());
         for (index, plan) in plans.iter().enumerate() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            let notes = Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&shared.clock));
-            bound.push(bind(plan, Arc::new(notes), shared.engine.rules(), seed).await?);
+            let notes =
+                Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&clock), Arc::clone(&hits));
+            bound.push(bind(plan, Arc::new(notes), shared.engine.rules(), seed, registry.as_deref()).await?);
         }
 
         let mut authority = None;
@@ -189,8 +212,21 @@ impl Upstreams {
                 front,
             });
         }
+        let control = match (access, registry) {
+            (Some(access), Some(registry)) => {
+                registry.show_plan(planned_states(Arc::clone(&shared.engine), Arc::clone(&clock), hits));
+                let plan = ControlPlan {
+                    listen: access.listen,
+                    allow_remote: !access.listen.ip().is_loopback(),
+                    token: access.token.as_ref().map(|token| token.expose().to_owned()),
+                    seed,
+                };
+                Some(Control::serve(plan, registry).await?)
+            }
+            _ => None,
+        };
         let ca = authority.as_ref().map(Authority::pem);
-        Ok(Self { listening, clock, ca, marks, _stop_on_drop: tasks.stop.clone().drop_guard(), tasks })
+        Ok(Self { listening, clock, ca, marks, control, _stop_on_drop: tasks.stop.clone().drop_guard(), tasks })
     }
 
     /// From now on requests are counted and faults hit, on the run's clock. Only the first call has an effect.
@@ -202,6 +238,12 @@ impl Upstreams {
                 self.tasks.spawn(front.keep(clock));
             }
         }
+    }
+
+    /// Where the control API listens, if there is one.
+    #[must_use]
+    pub fn control(&self) -> Option<SocketAddr> {
+        self.control.as_ref().map(Control::address)
     }
 
     /// Where an upstream listens.
@@ -219,7 +261,8 @@ impl Upstreams {
     /// The environment that points an app at these upstreams.
     #[must_use]
     pub fn environment(&self) -> BTreeMap<String, String> {
-        self.listening.iter().flat_map(|listening| listening.variables.clone()).collect()
+        let control = self.control().map(|address| ("FIREDRILL_CONTROL_URL".to_owned(), format!("http://{address}")));
+        self.listening.iter().flat_map(|listening| listening.variables.clone()).chain(control).collect()
     }
 
     /// The certificate (PEM) of the test CA that vouches for the upstreams with TLS; `None` if there are none. Whoever
@@ -234,6 +277,9 @@ impl Upstreams {
         self.tasks.stop.cancel();
         for upstream in self.listening.iter().filter_map(|listening| listening.upstream.as_ref()) {
             upstream.finish_recording();
+        }
+        if let Some(control) = self.control {
+            control.shutdown().await;
         }
         for front in self.listening.iter().filter_map(|listening| listening.front.as_ref()) {
             front.proxy().shutdown().await;
@@ -259,13 +305,14 @@ async fn bind<'a>(
     notes: Arc<Notes>,
     rules: &[FaultRule],
     seed: Seed,
+    registry: Option<&Registry>,
 ) -> Result<Bound<'a>, UpstreamError> {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let wanted = plan.listen.unwrap_or(loopback);
     let fail = |source| UpstreamError::Bind { upstream: plan.name.clone(), address: wanted, source };
     let (listener, to, counts) = match &plan.kind {
         UpstreamKind::Tcp(tcp) => (None, tcp.to.clone(), true),
-        _ if ConnectionRules::of(rules, &plan.name, seed, is_carried_out_here).is_empty() => {
+        _ if registry.is_none() && ConnectionRules::of(rules, &plan.name, seed, is_carried_out_here).is_empty() => {
             let listener = TcpListener::bind(wanted).await.map_err(fail)?;
             let address = listener.local_addr().map_err(fail)?;
             return Ok(Bound { plan, address, notes, listener: Some(listener), front: None });
@@ -277,8 +324,30 @@ async fn bind<'a>(
         }
     };
     let front = FrontPlan { name: plan.name.clone(), listen: wanted, to, counts };
-    let front = Front::start(front, rules, seed, Arc::clone(&notes), None).await.map_err(|error| fail(error.source))?;
+    let besides = registry.map(Registry::watcher);
+    let front = Front::start(front, rules, seed, Arc::clone(&notes), besides).await;
+    let front = Arc::new(front.map_err(|error| fail(error.source))?);
+    if let Some(registry) = registry {
+        registry.adopt(Arc::clone(&front)).await;
+    }
     Ok(Bound { plan, address: front.address(), notes, listener, front: Some(front) })
+}
+
+/// How the faults of the plan are.
+fn planned_states(engine: Arc<Engine>, clock: Arc<OnceLock<RunClock>>, hits: Arc<RuleHits>) -> PlannedStates {
+    Box::new(move || {
+        let now = clock.get().map(RunClock::now);
+        let rules = engine.rules().iter().enumerate().filter(|(_, rule)| !rule.inject.is_by_hand());
+        rules
+            .map(|(index, rule)| PlannedState {
+                name: rule.name.clone(),
+                upstream: rule.upstream.clone(),
+                kind: rule.inject.kind(),
+                on: now.is_some_and(|now| rule.is_on(now)) && !engine.has_ended(index),
+                fired: hits.of(index),
+            })
+            .collect()
+    })
 }
 
 /// What answers for an upstream that is not a server of its own.

@@ -3,7 +3,7 @@
 use super::accept::accept;
 use super::answer::{Answer, AnswerBody, Call, Mock, Piece};
 use super::inbound::Inbound;
-use super::notes::Notes;
+use super::notes::{Notes, RuleHits};
 use super::serve::{Shared, Upstream};
 use super::tasks::Tasks;
 use crate::fault::Engine;
@@ -88,7 +88,13 @@ impl Wire {
             tasks: tasks.clone(),
         };
         let upstream = {
-            let notes = Notes::new("script".to_owned(), 0, shared.events.clone(), Arc::clone(&shared.clock));
+            let notes = Notes::new(
+                "script".to_owned(),
+                0,
+                shared.events.clone(),
+                Arc::clone(&shared.clock),
+                Arc::new(RuleHits::new(0)),
+            );
             Arc::new(Upstream::new(Arc::new(notes), Box::new(Script), None, shared))
         };
         tasks.spawn(accept(listener, upstream, None, tasks.clone()));

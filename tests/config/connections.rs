@@ -109,3 +109,19 @@ fn requests_still_have_their_own_faults_of_the_same_name() {
     let plan = plan(Some("[[fault]]\nupstream = \"openai\"\ninject.timeout = {}\n"));
     assert_eq!(plan.faults[0].inject, Injection::Timeout { after: None });
 }
+
+#[test]
+fn a_control_api_brings_a_rule_for_what_is_done_by_hand_and_hides_its_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("{UPSTREAMS}\n[control]\ntoken = \"${{env.PASSWORD}}\"\n{SMALL}");
+    let path = write(folder.path(), "mine.toml", &text);
+    let plan = load_with(ScenarioRef::File(path), Overrides::default(), password).unwrap().plan;
+    let access = plan.control.as_ref().unwrap();
+    assert_eq!(
+        (access.listen.to_string().as_str(), access.token.as_ref().unwrap().expose()),
+        ("127.0.0.1:8474", "s3cret")
+    );
+    let names: Vec<&str> = plan.faults.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["openai/by-hand", "cache/by-hand", "db/by-hand", "plain/by-hand", "queue/by-hand"]);
+    assert!(!serde_json::to_string(&plan).unwrap().contains("s3cret"));
+}

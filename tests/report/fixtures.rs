@@ -339,6 +339,7 @@ fn plan(name: &str, sims: &[Sim], users: u32, ramp: u64, hold: u64, faults: Vec<
         ballast: None,
         probes: ProbePlan { health: None, memory_every: secs(1), stats: None, metrics: None },
         gate: GatePlan { fail_on: Severity::P1, while_faulted: Severity::P2, recovery: secs(10) },
+        control: None,
         allow_hosts: vec![],
     }
 }

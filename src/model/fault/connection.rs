@@ -37,6 +37,8 @@ pub enum ConnectionFault {
     Certificate(CertificateFault),
     /// A fault in PostgreSQL's own words.
     Postgres(PostgresFault),
+    /// Whatever is put on by hand over the control API: on while it is, and told of as what it is.
+    ByHand {},
 }
 
 /// Which bytes a fault on connections touches.
@@ -114,6 +116,7 @@ impl ConnectionFault {
             Self::TlsHandshakeFailure {} => "tls_handshake_failure",
             Self::Certificate(_) => "certificate",
             Self::Postgres(fault) => fault.kind(),
+            Self::ByHand {} => "by_hand",
         }
     }
 }

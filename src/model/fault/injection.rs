@@ -148,6 +148,12 @@ impl DataFault {
 }
 
 impl Injection {
+    /// Whether it stands for what is done by hand: nobody planned that it ever is on.
+    #[must_use]
+    pub const fn is_by_hand(&self) -> bool {
+        matches!(self, Self::Connection(ConnectionFault::ByHand {}))
+    }
+
     /// Whether it acts on connections, and not on requests.
     #[must_use]
     pub const fn is_on_connections(&self) -> bool {

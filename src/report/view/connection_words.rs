@@ -25,6 +25,7 @@ pub fn connection(fault: &ConnectionFault) -> String {
         ConnectionFault::TlsHandshakeFailure {} => "fails the TLS handshake".to_owned(),
         ConnectionFault::Certificate(fault) => format!("shows a certificate that is {}", fault.name()),
         ConnectionFault::Postgres(fault) => postgres(fault),
+        ConnectionFault::ByHand {} => "whatever was put on over the control API".to_owned(),
     }
 }
 

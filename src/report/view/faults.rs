@@ -142,7 +142,7 @@ pub fn faults(record: &RunRecord) -> Faults {
             .faults
             .iter()
             .enumerate()
-            .filter(|(i, _)| !opened.contains(i))
+            .filter(|(i, rule)| !opened.contains(i) && !rule.inject.is_by_hand())
             .take(SHOWN)
             .map(|(_, rule)| format!("{} ({})", text::line(&rule.name, 80), window(&rule.window)))
             .collect(),

@@ -2,7 +2,7 @@
 
 use super::body::{self, ProxyInput, ProxyOutput, ToxicInput, ToxicOutput};
 use super::error::ApiError;
-use super::registry::{ProxyChange, Registry, ToxicState};
+use super::registry::{PlannedState, ProxyChange, Registry, ToxicState};
 use crate::units::Span;
 use axum::Json;
 use axum::body::Bytes;
@@ -43,6 +43,7 @@ pub fn router(registry: Arc<Registry>, token: Option<String>) -> axum::Router {
         .route("/metrics", get(metrics))
         .route("/firedrill/toxics", put(set_toxics))
         .route("/firedrill/renew", post(renew))
+        .route("/firedrill/active", get(active))
         .route("/firedrill/fired", get(fired))
         .fallback(async || ApiError::NoSuchPage)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -211,17 +212,31 @@ async fn renew(State(registry): Proxies, body: Bytes) -> Answer {
     Ok(Json(json!({"renewed": renewed})).into_response())
 }
 
-/// `GET /firedrill/fired`: how often toxics have touched connections, and the latest times.
+/// `GET /firedrill/active`: the faults of the plan that are on, and by proxy the toxics that were put on by hand.
+async fn active(State(registry): Proxies) -> Response {
+    let planned: Vec<PlannedState> = registry.planned().into_iter().filter(|state| state.on).collect();
+    let proxies = registry.all().await;
+    let disabled: Vec<&str> = proxies.iter().filter(|state| !state.enabled).map(|state| state.name.as_str()).collect();
+    let toxics: BTreeMap<&str, Vec<ToxicOutput>> = proxies
+        .iter()
+        .filter(|state| !state.toxics.is_empty())
+        .map(|state| (state.name.as_str(), state.toxics.iter().map(ToxicOutput::from).collect()))
+        .collect();
+    Json(json!({"planned": planned, "toxics": toxics, "disabled": disabled})).into_response()
+}
+
+/// `GET /firedrill/fired`: how often toxics have struck connections and the latest times, and how often each fault
+/// of the plan has hit something, requests too.
 async fn fired(State(registry): Proxies) -> Response {
     let (total, latest) = registry.hits();
     let latest: Vec<Value> = latest
         .iter()
         .map(|hit| {
             json!({"proxy": &*hit.proxy, "connection": hit.connection,
-                   "toxic": hit.toxic.name, "type": hit.toxic.kind.name()})
+                   "toxic": hit.toxic.name, "type": hit.toxic.kind.name(), "planned": hit.rule.is_some()})
         })
         .collect();
-    Json(json!({"total": total, "latest": latest})).into_response()
+    Json(json!({"total": total, "latest": latest, "planned": registry.planned()})).into_response()
 }
 
 /// The fields without which there is no proxy.

@@ -45,6 +45,9 @@ pub enum ApiError {
     /// A proxy is listed twice in one `populate`.
     #[error("duplicate proxy name {0:?}")]
     DuplicateName(String),
+    /// Ours: the proxy of an upstream cannot be moved or taken away.
+    #[error("proxy {0:?} is that of an upstream: toxics and enabled can be changed, its addresses cannot")]
+    Fixed(String),
     /// Ours: no such page.
     #[error("404 page not found")]
     NoSuchPage,
@@ -60,7 +63,7 @@ impl ApiError {
             | Self::InvalidToxicType
             | Self::NotLoopback(_) => StatusCode::BAD_REQUEST,
             Self::ProxyNotFound | Self::ToxicNotFound | Self::NoSuchPage => StatusCode::NOT_FOUND,
-            Self::ProxyAlreadyExists | Self::ToxicAlreadyExists => StatusCode::CONFLICT,
+            Self::ProxyAlreadyExists | Self::ToxicAlreadyExists | Self::Fixed(_) => StatusCode::CONFLICT,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Listen(_) | Self::DuplicateName(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -10,4 +10,5 @@ mod error;
 mod registry;
 mod server;
 
+pub use registry::{PlannedState, PlannedStates, Registry};
 pub use server::{Control, ControlError, ControlPlan};

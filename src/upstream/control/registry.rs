@@ -3,11 +3,13 @@
 use super::error::ApiError;
 use crate::model::toxic::Toxic;
 use crate::units::Seed;
-use crate::upstream::tcp::{Hit, TcpProxy, TcpProxyPlan};
+use crate::upstream::front::Front;
+use crate::upstream::tcp::{Hit, TcpProxy, TcpProxyPlan, Watcher};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
@@ -26,14 +28,57 @@ pub struct Registry {
     hits: Arc<Hits>,
     /// Told when leases change.
     leases: Notify,
+    planned: OnceLock<PlannedStates>,
+}
+
+/// Says how the faults of a plan are at this moment.
+pub type PlannedStates = Box<dyn Fn() -> Vec<PlannedState> + Send + Sync>;
+
+/// A fault of the plan, as it is now.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedState {
+    /// The rule's name.
+    pub name: String,
+    /// The upstream.
+    pub upstream: String,
+    /// What it does.
+    pub kind: &'static str,
+    /// Whether it is on.
+    pub on: bool,
+    /// How often it has hit something.
+    pub fired: u64,
 }
 
 /// One proxy, listening or not.
 struct Entry {
     listen: SocketAddr,
     upstream: String,
-    running: Option<TcpProxy>,
+    running: Running,
     toxics: Vec<Leased>,
+}
+
+/// What listens for an entry.
+enum Running {
+    /// Nothing.
+    No,
+    /// A proxy that was made here.
+    Own(TcpProxy),
+    /// That of an upstream: it can be switched off, and stays what it is.
+    Front(Arc<Front>),
+}
+
+impl Running {
+    fn proxy(&self) -> Option<&TcpProxy> {
+        match self {
+            Self::No => None,
+            Self::Own(proxy) => Some(proxy),
+            Self::Front(front) => Some(front.proxy()),
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        self.proxy().is_some_and(TcpProxy::is_enabled)
+    }
 }
 
 #[derive(Clone)]
@@ -97,6 +142,7 @@ impl Registry {
             allow_remote,
             hits: Arc::default(),
             leases: Notify::new(),
+            planned: OnceLock::new(),
         }
     }
 
@@ -109,6 +155,23 @@ impl Registry {
     pub async fn get(&self, name: &str) -> Result<ProxyState, ApiError> {
         let proxies = self.proxies.lock().await;
         proxies.get(name).map(|entry| entry.state(name)).ok_or(ApiError::ProxyNotFound)
+    }
+
+    /// Takes an upstream's proxy in, under the upstream's name. Its address and where it leads stay as they are.
+    pub async fn adopt(&self, front: Arc<Front>) {
+        let name = front.proxy().plan().name.clone();
+        let entry = Entry {
+            listen: front.address(),
+            upstream: front.to().to_owned(),
+            running: Running::Front(front),
+            toxics: Vec::new(),
+        };
+        self.proxies.lock().await.insert(name, entry);
+    }
+
+    /// Who is to be told of hits on proxies that were not made here.
+    pub fn watcher(&self) -> Arc<dyn Watcher> {
+        Arc::clone(&self.hits) as Arc<dyn Watcher>
     }
 
     /// Adds a proxy.
@@ -125,7 +188,7 @@ impl Registry {
             MapEntry::Occupied(_) => Err(ApiError::ProxyAlreadyExists),
             MapEntry::Vacant(_) if full => Err(ApiError::Listen(format!("there are {MOST_PROXIES} proxies already"))),
             MapEntry::Vacant(place) => {
-                let mut entry = Entry { listen, upstream, running: None, toxics: Vec::new() };
+                let mut entry = Entry { listen, upstream, running: Running::No, toxics: Vec::new() };
                 if enabled {
                     self.enable(name, &mut entry).await?;
                 }
@@ -146,11 +209,20 @@ impl Registry {
                 self.check(*listen)?;
             }
         }
+        {
+            let proxies = self.proxies.lock().await;
+            let fixed = wanted.iter().find(|(name, listen, upstream, _)| {
+                proxies.get(name).is_some_and(|entry| entry.is_fixed() && !entry.is_at(*listen, upstream))
+            });
+            if let Some((name, ..)) = fixed {
+                return Err(ApiError::Fixed(name.clone()));
+            }
+        }
         let mut states = Vec::with_capacity(wanted.len());
         for (name, listen, upstream, enabled) in wanted {
             let same = {
                 let proxies = self.proxies.lock().await;
-                proxies.get(&name).is_some_and(|entry| entry.listen == listen && entry.upstream == upstream)
+                proxies.get(&name).is_some_and(|entry| entry.is_at(listen, &upstream))
             };
             if same {
                 states
@@ -169,15 +241,18 @@ impl Registry {
     pub async fn change(&self, name: &str, change: ProxyChange) -> Result<ProxyState, ApiError> {
         let mut proxies = self.proxies.lock().await;
         let entry = proxies.get_mut(name).ok_or(ApiError::ProxyNotFound)?;
-        let enabled = change.enabled.unwrap_or(entry.running.is_some());
+        let enabled = change.enabled.unwrap_or(entry.running.is_on());
         let listen = change.listen.unwrap_or(entry.listen);
         let upstream = change.upstream.unwrap_or_else(|| entry.upstream.clone());
-        if !enabled || listen != entry.listen || upstream != entry.upstream {
+        if entry.is_fixed() && !entry.is_at(listen, &upstream) {
+            return Err(ApiError::Fixed(name.to_owned()));
+        }
+        if !enabled || !entry.is_at(listen, &upstream) {
             entry.disable().await;
         }
         entry.listen = listen;
         entry.upstream = upstream;
-        if enabled && entry.running.is_none() {
+        if enabled && !entry.running.is_on() {
             self.enable(name, entry).await?;
         }
         Ok(entry.state(name))
@@ -185,7 +260,12 @@ impl Registry {
 
     /// Takes a proxy away.
     pub async fn remove(&self, name: &str) -> Result<(), ApiError> {
-        let mut entry = self.proxies.lock().await.remove(name).ok_or(ApiError::ProxyNotFound)?;
+        let mut proxies = self.proxies.lock().await;
+        if proxies.get(name).is_some_and(Entry::is_fixed) {
+            return Err(ApiError::Fixed(name.to_owned()));
+        }
+        let mut entry = proxies.remove(name).ok_or(ApiError::ProxyNotFound)?;
+        drop(proxies);
         entry.disable().await;
         Ok(())
     }
@@ -196,7 +276,7 @@ impl Registry {
         for (name, entry) in proxies.iter_mut() {
             entry.toxics.clear();
             entry.apply();
-            if entry.running.is_none() {
+            if !entry.running.is_on() {
                 self.enable(name, entry).await?;
             }
         }
@@ -293,6 +373,16 @@ impl Registry {
         (seen.0, seen.1.iter().cloned().collect())
     }
 
+    /// Shows the faults of a plan, too. Only the first call has an effect.
+    pub fn show_plan(&self, states: PlannedStates) {
+        let _ = self.planned.set(states);
+    }
+
+    /// Ours: the faults of the plan.
+    pub fn planned(&self) -> Vec<PlannedState> {
+        self.planned.get().map(|states| states()).unwrap_or_default()
+    }
+
     /// Takes toxics off when their lease is over. Never ends; drop it to stop.
     pub async fn keep_leases(&self) {
         loop {
@@ -321,12 +411,16 @@ impl Registry {
     /// Ends every proxy.
     pub async fn shutdown(&self) {
         let mut proxies = std::mem::take(&mut *self.proxies.lock().await);
-        for entry in proxies.values_mut() {
+        for entry in proxies.values_mut().filter(|entry| !entry.is_fixed()) {
             entry.disable().await;
         }
     }
 
     async fn enable(&self, name: &str, entry: &mut Entry) -> Result<(), ApiError> {
+        if let Running::Front(front) = &entry.running {
+            front.set_enabled(true);
+            return Ok(());
+        }
         self.check(entry.listen)?;
         let plan = TcpProxyPlan { name: name.to_owned(), listen: entry.listen, to: entry.upstream.clone() };
         let hits = Arc::clone(&self.hits);
@@ -336,7 +430,7 @@ impl Registry {
             .await
             .map_err(|error| ApiError::Listen(format!("listen tcp {}: bind: {}", error.listen, error.source)))?;
         entry.listen = running.address();
-        entry.running = Some(running);
+        entry.running = Running::Own(running);
         Ok(())
     }
 
@@ -354,23 +448,37 @@ impl Entry {
             name: name.to_owned(),
             listen: self.listen.to_string(),
             upstream: self.upstream.clone(),
-            enabled: self.running.is_some(),
+            enabled: self.running.is_on(),
             toxics: self.toxics.iter().map(Leased::state).collect(),
-            open: self.running.as_ref().map_or(0, TcpProxy::open),
-            accepted: self.running.as_ref().map_or(0, TcpProxy::accepted),
+            open: self.running.proxy().map_or(0, TcpProxy::open),
+            accepted: self.running.proxy().map_or(0, TcpProxy::accepted),
         }
     }
 
     fn apply(&self) {
-        if let Some(running) = &self.running {
-            running.set_toxics(self.toxics.iter().map(|leased| Arc::clone(&leased.toxic)).collect());
+        let toxics = self.toxics.iter().map(|leased| Arc::clone(&leased.toxic)).collect();
+        match &self.running {
+            Running::No => {}
+            Running::Own(proxy) => proxy.set_toxics(toxics),
+            Running::Front(front) => front.put_on(toxics),
         }
     }
 
     async fn disable(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.shutdown().await;
+        if let Running::Front(front) = &self.running {
+            front.set_enabled(false);
+        } else if let Running::Own(proxy) = std::mem::replace(&mut self.running, Running::No) {
+            proxy.shutdown().await;
         }
+    }
+
+    /// Whether it belongs to an upstream.
+    fn is_fixed(&self) -> bool {
+        matches!(self.running, Running::Front(_))
+    }
+
+    fn is_at(&self, listen: SocketAddr, upstream: &str) -> bool {
+        self.listen == listen && self.upstream == upstream
     }
 }
 
@@ -382,6 +490,12 @@ impl Leased {
     fn state(&self) -> ToxicState {
         let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
         ToxicState { toxic: Arc::clone(&self.toxic), lease_left: left }
+    }
+}
+
+impl Watcher for Hits {
+    fn hit(&self, hit: Hit) {
+        self.note(hit);
     }
 }
 

@@ -57,6 +57,15 @@ impl Control {
     /// # Errors
     /// When the address cannot be had, or is not of loopback and that was not allowed, or not made safe.
     pub async fn start(plan: ControlPlan) -> Result<Self, ControlError> {
+        let registry = Arc::new(Registry::new(plan.seed, plan.allow_remote));
+        Self::serve(plan, registry).await
+    }
+
+    /// Listens, for the proxies of a registry that is there already.
+    ///
+    /// # Errors
+    /// As [`Control::start`].
+    pub async fn serve(plan: ControlPlan, registry: Arc<Registry>) -> Result<Self, ControlError> {
         if !plan.listen.ip().is_loopback() {
             if !plan.allow_remote {
                 return Err(ControlError::Remote(plan.listen));
@@ -68,7 +77,6 @@ impl Control {
         let fail = |source| ControlError::Bind { listen: plan.listen, source };
         let listener = TcpListener::bind(plan.listen).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        let registry = Arc::new(Registry::new(plan.seed, plan.allow_remote));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let router = api::router(Arc::clone(&registry), plan.token);
         let ended = stop.clone();
