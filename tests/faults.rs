@@ -240,6 +240,7 @@ impl Bench {
                 }
                 RunEvent::Upstream(interval) => intervals.push(interval),
                 RunEvent::Warning { message, .. } => warnings.push(message),
+                RunEvent::Call(_) | RunEvent::CallSettled(_) => {}
                 other => panic!("unexpected {other:?}"),
             }
         }

@@ -95,6 +95,7 @@ impl Bench {
                     statuses.into_iter().for_each(|(status, n)| *told.statuses.entry(status).or_default() += n);
                 }
                 RunEvent::Warning { message, .. } => told.warnings.push(message),
+                RunEvent::Call(_) | RunEvent::CallSettled(_) => {}
                 other => panic!("unexpected {other:?}"),
             }
         }

@@ -1,6 +1,7 @@
-//! `[control]`: the control API as typed → [`ControlAccess`]; and the rules that stand for what is done by hand.
+//! `[control]` → [`ControlAccess`]; and the rules that stand for what is done by hand.
 
 use super::collector::Collector;
+use super::control_file::ControlFile;
 use super::env;
 use super::request::World;
 use super::resolve_target::expand;
@@ -9,22 +10,11 @@ use crate::model::fault::{ConnectionFault, FaultMatch, FaultRule, FaultWindow, I
 use crate::model::secret::Secret;
 use crate::model::upstream::UpstreamPlan;
 use crate::units::{Offset, Share};
-use serde::Deserialize;
 use std::net::SocketAddr;
 use toml::Spanned;
 
 /// Where Toxiproxy listens, and so where its clients look.
 pub(super) const USUAL: &str = "127.0.0.1:8474";
-
-/// `[control]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct ControlFile {
-    /// Toxiproxy's address on this machine, if absent.
-    pub(super) listen: Option<Spanned<String>>,
-    /// None, if absent; needed where other machines can reach it.
-    pub(super) token: Option<Spanned<String>>,
-}
 
 /// The control API.
 pub(super) fn access(out: &mut Collector, world: &World<'_>, written: &Spanned<ControlFile>) -> Option<ControlAccess> {

@@ -11,6 +11,7 @@ mod collector;
 mod connection_fault_file;
 mod content_file;
 mod control;
+mod control_file;
 mod delay_file;
 mod diagnostic;
 mod document;

@@ -4,7 +4,7 @@
 use super::checks_file::{
     AfterLoadFile, AlertsFile, CanariesFile, DatabaseFile, DurabilityFile, SecurityFile, TrafficFile,
 };
-use super::control::ControlFile;
+use super::control_file::ControlFile;
 use super::delay_file::DelayFile;
 use super::openai_file::{LimitsFile, PaceFile};
 use super::supabase_file::{AuthFile, BucketFile, EdgeFunctionFile};

@@ -25,13 +25,14 @@ pub fn ratio(blocks: &[(f64, f64)]) -> Option<(f64, Bounds)> {
     Some((value, Bounds { low: (value - width).max(0.0), high: value + width }))
 }
 
-/// The two-sided 95 % quantile of Student's t.
+/// The two-sided 95 % quantile of Student's t, by the normal one's (Abramowitz and Stegun, 26.7.5).
 fn student(freedom: f64) -> f64 {
     let z = normal_quantile(0.975);
-    let (z3, z5) = (z.powi(3), z.powi(5));
+    let (z3, z5, z7) = (z.powi(3), z.powi(5), z.powi(7));
     let first = (z3 + z) / 4.0;
     let second = (5.0 * z5 + 16.0 * z3 + 3.0 * z) / 96.0;
-    z + first / freedom + second / freedom.powi(2)
+    let third = (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / 384.0;
+    z + first / freedom + second / freedom.powi(2) + third / freedom.powi(3)
 }
 
 #[cfg(test)]

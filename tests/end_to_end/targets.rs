@@ -98,8 +98,9 @@ fn a_target_that_does_not_answer_is_said_at_once() {
     let url = format!("http://127.0.0.1:{}", free_port());
     let run = firedrill.run(&["run", "smoke", "--target", &url]);
     assert_eq!(run.code, 69, "{}", run.stderr);
-    let said: Vec<&str> = run.stderr.lines().take(2).collect();
-    assert_eq!(said, [&format!("reaching the app at {url}"), "error: cannot reach the app under test"]);
+    let said: Vec<&str> = run.stderr.lines().take(3).collect();
+    let undone = "making sure that nothing is left behind";
+    assert_eq!(said, [&format!("reaching the app at {url}"), undone, "error: cannot reach the app under test"]);
     assert!(run.stderr.contains(&format!("does not answer at {url}")), "{}", run.stderr);
     assert!(run.dir.is_none(), "a run that never began leaves no folder");
 }
