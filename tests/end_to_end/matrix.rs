@@ -8,7 +8,7 @@ use std::path::Path;
 const SCENARIO: &str = include_str!("matrix/scenario.toml");
 const PLAYBOOK: &str = include_str!("../../playbooks/holisticos.toml");
 /// Set to publish the table after all of it has held.
-const PUBLISH: &str = "FIREDRILL_PUBLISH";
+const PUBLISH: &str = "FIREDRILL_WRITE_DOCS";
 
 /// One run: what is wrong with the app, and what the verdict must say of it.
 struct Case {
@@ -200,7 +200,7 @@ fn table() -> String {
     let mut text = String::from(
         "# The verdict matrix\n\nEach row is a run of the reference app with defects (or a fault) that are known to be \
          there. Every verdict in it was\nheld against them by `cargo test --test end_to_end every_verdict_is_true -- --ignored`, \
-         which writes this file\nwhen all of them are true and `FIREDRILL_PUBLISH` is set.\n\n| what is true | must be breached | \
+         which writes this file\nwhen all of them are true and `FIREDRILL_WRITE_DOCS` is set.\n\n| what is true | must be breached | \
          nearly, and must be clear |\n|---|---|---|\n",
     );
     let _ = writeln!(text, "| nothing is wrong | – | {} |", CLEAR.join(", "));
