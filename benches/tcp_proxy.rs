@@ -9,9 +9,10 @@ use firedrill::units::Seed;
 use firedrill::upstream::{TcpProxy, TcpProxyPlan};
 use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 const ROUNDS: usize = 9;
 const CONNECTIONS: usize = 16;

@@ -542,7 +542,6 @@ async fn meet(case: &Case, through: bool) {
     assert_eq!(rules[0].inject.kind(), *kind);
     let bench = Bench::start(rules, through).await;
     let seen = bench.ask(ask).await;
-    eprintln!("{kind} {settings} on {ask:?}, through {through}");
     check(&seen);
     let (fired, statuses) = bench.finish().await;
     assert_eq!(fired.len(), 1, "it fired once, and is known to have: {kind} {settings} {ask:?} {through}");

@@ -7,10 +7,10 @@ use firedrill::upstream::{Hit, PlannedToxic, TcpProxy, TcpProxyPlan};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Long enough for anything that shall happen, on a loaded machine too.
 const SOON: Duration = Duration::from_secs(20);

@@ -173,11 +173,7 @@ pub(super) fn check_place(
         out.error(span, format!("this upstream cannot have the fault `{kind}`")).help(reason);
         return;
     }
-    let of_supabase = match inject {
-        Injection::Data(_) => true,
-        Injection::Content(ContentFault::ReorderedRows {}) => true,
-        _ => false,
-    };
+    let of_supabase = matches!(inject, Injection::Data(_) | Injection::Content(ContentFault::ReorderedRows {}));
     if !of_supabase {
         return;
     }

@@ -1,4 +1,5 @@
 //! Reading files as people do: the shipped ones must work, bad ones must be explained, and nothing may panic.
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands; helpers are tests too")]
 
 use firedrill::config::{
     ConfigError, FileKind, Loaded, Overrides, Request, ScenarioRef, builtin_fault_profiles, builtin_playbooks,

@@ -48,11 +48,11 @@ pub fn router(registry: Arc<Registry>, token: Option<String>) -> axum::Router {
         .fallback(async || ApiError::NoSuchPage)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
-            let admitted = admit(token.as_deref(), request.headers());
+            let refusal = refusal(token.as_deref(), request.headers());
             async move {
-                match admitted {
-                    Ok(()) => next.run(request).await,
-                    Err(refusal) => refusal,
+                match refusal {
+                    Some(refusal) => refusal,
+                    None => next.run(request).await,
                 }
             }
         }))
@@ -60,16 +60,16 @@ pub fn router(registry: Arc<Registry>, token: Option<String>) -> axum::Router {
 }
 
 /// Turns browsers away, whose pages could otherwise be made to send requests here, and callers without the token.
-fn admit(token: Option<&str>, headers: &HeaderMap) -> Result<(), Response> {
+fn refusal(token: Option<&str>, headers: &HeaderMap) -> Option<Response> {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
     if header(USER_AGENT).starts_with("Mozilla/") {
-        return Err((StatusCode::FORBIDDEN, "User agent not allowed\n").into_response());
+        return Some((StatusCode::FORBIDDEN, "User agent not allowed\n").into_response());
     }
     match token {
         Some(token) if !is_same(header(AUTHORIZATION).strip_prefix("Bearer ").unwrap_or("").trim(), token) => {
-            Err(ApiError::Unauthorized.into_response())
+            Some(ApiError::Unauthorized.into_response())
         }
-        _ => Ok(()),
+        _ => None,
     }
 }
 
