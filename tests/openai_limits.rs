@@ -231,7 +231,7 @@ async fn a_quota_of_tokens_ends_for_good_and_for_every_key() {
     api.upstreams.shutdown().await;
     let (mut statuses, mut faulted) = (BTreeMap::new(), 0);
     while let Some(event) = api.events.recv().await {
-        let RunEvent::Upstream(interval) = event else { panic!("unexpected {event:?}") };
+        let RunEvent::Upstream(interval) = event else { continue };
         faulted += interval.faulted;
         for (status, count) in interval.statuses {
             *statuses.entry(status).or_insert(0) += count;
