@@ -14,6 +14,8 @@ const FEWEST_FOR_JITTER: usize = 20;
 const AT_ONCE: u64 = 30_000;
 /// What a machine's own unevenness adds to a pause, microseconds.
 const UNEVEN: f64 = 20_000.0;
+/// What every try takes besides its pause weighs more on the short ones: factors this near each other are the same.
+const SAME: f64 = 1.15;
 
 /// What is known of the pauses.
 pub(super) fn back_off(calls: &UpstreamCalls) -> Seen<Vec<BackOff>> {
@@ -94,7 +96,7 @@ fn shape(levels: &[Level]) -> BackOffShape {
     if rest.iter().any(grows) {
         return BackOffShape::Irregular;
     }
-    let overlap = |a: &(f64, f64), b: &(f64, f64)| a.0 <= b.1 && b.0 <= a.1;
+    let overlap = |a: &(f64, f64), b: &(f64, f64)| a.0 <= b.1 * SAME && b.0 <= a.1 * SAME;
     match growing {
         [] => BackOffShape::Growing,
         steps if steps.iter().all(|step| overlap(step, first) && step.0 >= 1.3) => BackOffShape::Exponential,
@@ -176,6 +178,7 @@ mod tests {
     #[case::fixed(3, |_, _| 500.0, BackOffShape::Fixed, Some(false))]
     #[case::fixed_with_chance(3, |_, c: f64| 300.0 + 400.0 * c, BackOffShape::Fixed, Some(true))]
     #[case::doubling(4, |n, _| 100.0 * f64::from(1 << n), BackOffShape::Exponential, Some(false))]
+    #[case::doubling_besides_work(3, |n, _| 75.0 * f64::from(1 << n) + 12.0, BackOffShape::Exponential, Some(false))]
     #[case::openai(2, |n, c: f64| 500.0 * f64::from(1 << (n - 1)) * (1.0 - 0.25 * c), BackOffShape::Growing, Some(true))]
     #[case::openai_many(6, |n, c: f64| (500.0 * f64::from(1 << (n - 1))).min(8000.0) * (1.0 - 0.25 * c), BackOffShape::Exponential, Some(true))]
     #[case::full_jitter(4, |n, c: f64| 200.0 * f64::from(1 << n) * c, BackOffShape::Exponential, Some(true))]
