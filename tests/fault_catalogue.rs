@@ -38,6 +38,7 @@ fn rules(profile: &str) -> Vec<FaultRule> {
         faults: Some(path.display().to_string()),
         seed: Some(42),
         seed_file: None,
+        listen: firedrill::config::Listen::Free,
         env: &|_| None,
         provider_errors: &known_errors,
         check_template: &check_template,

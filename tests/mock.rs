@@ -197,3 +197,86 @@ fn a_signal_reaches_the_command() {
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
 }
+
+fn validate(folder: &std::path::Path, file: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    command.args(["validate", file]).current_dir(folder).env("NO_COLOR", "1").output().unwrap()
+}
+
+#[tokio::test]
+async fn a_scenario_of_upstreams_alone_is_served_where_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (scenario, address) = (folder.path().join("two.toml"), free());
+    std::fs::write(&scenario, format!("[upstreams.supabase]\nlisten = \"{address}\"\n")).unwrap();
+    let serving = Serving::start(&["--json", "--quiet", scenario.to_str().unwrap()]);
+    let told: Value = serde_json::from_str(&serving.first).unwrap();
+    assert_eq!(told["environment"]["SUPABASE_URL"], format!("http://{address}"));
+    assert_eq!(serving.end("INT"), Some(0));
+    let done = output(&[scenario.to_str().unwrap(), "--", "sh", "-c", "echo $SUPABASE_URL"]);
+    assert!(!text(&done.stdout).contains(&address), "a command is told, so two of them do not collide");
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+}
+
+#[test]
+fn a_built_in_seed_is_found_outside_of_its_tree() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = firedrill(&["--seed-file", "seeds/holisticos.sql", "--", "true"]);
+    let done = command.current_dir(folder.path()).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+}
+
+#[test]
+fn what_upstreams_cannot_begin_with_is_a_bad_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("seed.sql", "create table a (id int primary key);\ncreate table b (id int refer);");
+    write("rpc.toml", "[[function]]\nname = \"f\"\nargs = [\"a nosuchtype\"]\nreturns = \"int\"\njson = 1\n");
+    write("old.jsonl", "{\"no\": \"recording\"}\n");
+    for (key, said) in [
+        ("seed = \"seed.sql\"", "seed.sql:2"),
+        ("functions = \"rpc.toml\"", "nosuchtype"),
+        ("replay = \"old.jsonl\"", "old.jsonl:1"),
+    ] {
+        let whole = "target = { reference = {} }\n[load.closed]\nusers = 1\nhold = \"1s\"\n[[journey]]\nname = \"a\"\n\
+                     step = [{ name = \"b\", get = \"/\" }]\n";
+        write("s.toml", &format!("{whole}[upstreams.supabase]\n{key}\n"));
+        let checked = validate(folder.path(), "s.toml");
+        assert_eq!(checked.status.code(), Some(78), "{key}: {}", text(&checked.stdout));
+        assert!(text(&checked.stderr).contains(said), "{key}: {}", text(&checked.stderr));
+        let served = firedrill(&["s.toml", "--", "true"]).current_dir(folder.path()).output().unwrap();
+        assert_eq!(served.status.code(), Some(78), "{key}: {}", text(&served.stderr));
+    }
+    let checked = validate(folder.path(), "rpc.toml");
+    let (said, warned) = (text(&checked.stdout), text(&checked.stderr));
+    assert_eq!(checked.status.code(), Some(0), "{said}{warned}");
+    assert!(said.contains("a valid file of database functions") && warned.contains("nosuchtype"), "{said}{warned}");
+    write("rpc.toml", "[[function]]\nname = \"f\"\nreturns = \"int\"\ntemplate = \"{{ 1 \"\n");
+    assert_eq!(validate(folder.path(), "rpc.toml").status.code(), Some(78));
+}
+
+#[test]
+fn warnings_of_a_seed_come_in_the_order_of_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = folder.path().join("s.sql");
+    let filler = "\n".repeat(7);
+    let function = "create function f() returns int language sql as 'select 1';";
+    std::fs::write(&seed, format!("create table a (id int primary key);\n{function}\n{filler}\n{function}\n")).unwrap();
+    let done = output(&["--seed-file", seed.to_str().unwrap(), "--", "true"]);
+    let said = text(&done.stderr);
+    let place = |line: &str| said.find(line).unwrap_or_else(|| panic!("no {line} in {said}"));
+    assert!(place("s.sql:2:") < place("s.sql:11:"), "{said}");
+}
+
+#[test]
+fn the_certificate_lies_where_nobody_else_can_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("tls.toml");
+    std::fs::write(&scenario, "[upstreams.openai]\ntls = true\n").unwrap();
+    let script = "stat -c '%a %n' \"$SSL_CERT_FILE\" \"$(dirname \"$SSL_CERT_FILE\")\"";
+    let done = output(&[scenario.to_str().unwrap(), "--", "sh", "-c", script]);
+    let said = text(&done.stdout);
+    let rights: Vec<&str> = said.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(rights, ["600", "700"], "{said}{}", text(&done.stderr));
+    let path = said.lines().next().unwrap().split(' ').nth(1).unwrap();
+    assert!(!std::path::Path::new(path).exists(), "it is removed");
+}

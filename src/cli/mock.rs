@@ -4,7 +4,7 @@ use super::args::MockArgs;
 use super::exit::Exit;
 use super::run::{not_confirmed, unconfirmed_service};
 use super::{again, out, render_error, signals};
-use crate::config::{self, ConfigError, Mocks, MocksRequest};
+use crate::config::{self, ConfigError, Listen, Mocks, MocksRequest};
 use crate::fault::{Engine, edges};
 use crate::model::event::{EventSink, RunEvent};
 use crate::model::fault::FaultRule;
@@ -15,8 +15,9 @@ use crate::upstream::{self, UpstreamError, Upstreams};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -63,6 +64,7 @@ fn load(args: &MockArgs) -> Result<Mocks, ConfigError> {
         faults: args.faults.clone(),
         seed: args.seed,
         seed_file: args.seed_file.clone(),
+        listen: if args.command.is_empty() { Listen::AsWritten } else { Listen::Free },
         control: args.control,
         control_token: args.control_token.clone(),
         env: &|name| std::env::var(name).ok(),
@@ -125,7 +127,7 @@ async fn serve(args: &MockArgs, mocks: Mocks) -> Exit {
         }
     };
     let mut environment = upstreams.environment();
-    environment.extend(certificate.iter().flat_map(|certificate| upstream::trust(&certificate.0)));
+    environment.extend(certificate.iter().flat_map(|certificate| upstream::trust(&certificate.file)));
     let clock = RunClock::start();
     upstreams.begin(clock);
     let names = mocks.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
@@ -187,7 +189,11 @@ fn cannot_start(error: &UpstreamError) -> Exit {
             ));
             Exit::Unreachable
         }
-        error => {
+        UpstreamError::Seed { .. } | UpstreamError::Source { .. } | UpstreamError::NotCarriedOut { .. } => {
+            out::stderr(&render_error::chain(error));
+            Exit::BadFile
+        }
+        UpstreamError::Tls { .. } | UpstreamError::Control(_) => {
             out::stderr(&render_error::chain(error));
             Exit::Failure
         }
@@ -195,20 +201,47 @@ fn cannot_start(error: &UpstreamError) -> Exit {
 }
 
 /// The test CA's certificate in a file, where an upstream needs one; removed when dropped.
-struct Certificate(PathBuf);
+struct Certificate {
+    file: PathBuf,
+    /// Ours alone: what others may have planted in the system's folder for such files is never written to.
+    folder: PathBuf,
+}
 
 impl Certificate {
     fn write(upstreams: &Upstreams) -> std::io::Result<Option<Self>> {
         let Some(pem) = upstreams.ca() else { return Ok(None) };
-        let path = std::env::temp_dir().join(format!("firedrill-mock-{}-ca.pem", std::process::id()));
-        std::fs::write(&path, pem)?;
-        Ok(Some(Self(path)))
+        let folder = private_folder()?;
+        let file = folder.join("ca.pem");
+        let written = Self { file, folder };
+        std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&written.file)?
+            .write_all(pem.as_bytes())?;
+        Ok(Some(written))
     }
 }
 
 impl Drop for Certificate {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_file(&self.file);
+        let _ = std::fs::remove_dir(&self.folder);
+    }
+}
+
+/// A new folder that nobody else can look or write into.
+fn private_folder() -> std::io::Result<PathBuf> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.mode(0o700);
+    let mut number = 0_u32;
+    loop {
+        let folder = std::env::temp_dir().join(format!("firedrill-mock-{}-{number}", std::process::id()));
+        match builder.create(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && number < 1_000 => number += 1,
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -17,10 +17,22 @@ pub(super) fn execute(args: &ValidateArgs) -> Exit {
             &upstream::check_template,
         ) {
             Ok(valid) => {
+                let checked = upstream::check(&valid.upstreams).map_err(|error| error.to_string());
+                let checked = checked.and_then(|mut warnings| {
+                    warnings.extend(upstream::check_functions(&valid.functions)?);
+                    Ok(warnings)
+                });
+                let more = match checked {
+                    Ok(more) => more,
+                    Err(error) => {
+                        out::stderr(&format!("error: {}: {error}", path.display()));
+                        exit = Exit::BadFile;
+                        continue;
+                    }
+                };
                 out::stdout(&format!("{}: a valid {}", path.display(), valid.kind));
-                for warning in &valid.warnings {
-                    out::stderr(warning);
-                }
+                valid.warnings.iter().for_each(|warning| out::stderr(warning));
+                more.iter().for_each(|warning| out::stderr(&format!("warning: {warning}")));
             }
             Err(error) => exit = render_error::config(&error),
         }

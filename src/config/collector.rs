@@ -3,7 +3,7 @@
 use super::diagnostic::Diagnostic;
 use super::source::Source;
 use super::suggest;
-use super::value::Quantity;
+use super::value::{Node, Quantity};
 use crate::units::Span;
 use std::fmt::Display;
 use std::ops::Range;
@@ -147,4 +147,21 @@ impl Collector {
         }
         span
     }
+}
+
+/// A text, or a list of texts, each with its place. What is neither is a mistake; `example` is what would be right.
+pub(super) fn texts(out: &mut Collector, written: Option<&Spanned<Node>>, example: &str) -> Vec<Spanned<String>> {
+    let Some(written) = written else { return Vec::new() };
+    let items = match written.get_ref() {
+        Node::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(written),
+    };
+    let text = |item: &Spanned<Node>| match item.get_ref() {
+        Node::Text(text) => Some(Spanned::new(item.span(), text.clone())),
+        other => {
+            out.error(item.span(), format!("{} stands where a text belongs", other.kind())).help(example);
+            None
+        }
+    };
+    items.iter().filter_map(text).collect()
 }

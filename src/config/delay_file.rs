@@ -1,13 +1,18 @@
 //! [`DelayFile`]: a delay as typed, in faults and in upstreams.
 
 use super::value::Quantity;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use std::fmt;
 use toml::Spanned;
 
 /// A delay: by mean and jitter, by quantiles, or by a file of samples.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct DelayFile {
+    /// `latency = "500ms"`: always this.
+    #[serde(skip)]
+    pub(super) always: Option<Quantity>,
     pub(super) mean: Option<Spanned<Quantity>>,
     /// None if absent.
     pub(super) jitter: Option<Spanned<Quantity>>,
@@ -31,6 +36,26 @@ pub(super) struct DelayFile {
     pub(super) correlation: Option<Spanned<Quantity>>,
     /// Of faults alone: what waits; `headers` if absent.
     pub(super) at: Option<Spanned<String>>,
+}
+
+impl<'de> Deserialize<'de> for DelayFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = DelayFile;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time such as \"500ms\", or a table such as { mean = \"500ms\", jitter = \"100ms\" }")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(DelayFile { always: Some(Quantity(text.to_owned())), ..DelayFile::default() })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                // The derived function, which reads a table.
+                DelayFile::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_any(Read)
+    }
 }
 
 impl DelayFile {

@@ -8,11 +8,13 @@ use super::diagnostic::{ConfigError, Diagnostic};
 use super::document::{self, Edit, Value};
 use super::envoy;
 use super::find::{self, Found, PLAYBOOKS, SCENARIOS};
+use super::functions_file::FunctionsFile;
 use super::playbook_file::PlaybookFile;
 use super::profiles::{self, Opened};
 use super::request::{CheckTemplate, FileKind, Loaded, Overrides, Request, ScenarioRef, Validated, World};
 use super::resolve_content;
 use super::resolve_faults::Use;
+use super::resolve_functions;
 use super::resolve_playbook;
 use super::resolve_scenario;
 use super::scenario_file::ScenarioFile;
@@ -38,6 +40,7 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, ConfigError> {
         env_required: true,
         provider_errors: request.provider_errors,
         check_template: request.check_template,
+        mocks: None,
     };
     let (source, stem, origin, folder) = open_scenario(&request.scenario)?;
     let (file, source) = document::read_edited::<ScenarioFile>(source, &edits(&request.overrides))?;
@@ -77,7 +80,8 @@ pub fn load(request: &Request<'_>) -> Result<Loaded, ConfigError> {
     }
 }
 
-/// Checks one file by itself: a scenario, a fault profile, a playbook or a file of content rules, told apart by its keys, else by its folder.
+/// Checks one file by itself, whatever it is: told by its keys, else by its folder. What the upstreams of a scenario
+/// begin with (seeds, recordings) is found, and read by them (`upstream::check`).
 /// A variable of the environment that is not set is a warning here, for the file may be checked elsewhere than it runs.
 ///
 /// # Errors
@@ -89,17 +93,18 @@ pub fn validate(
     provider_errors: &dyn Fn(&UpstreamKind) -> &'static [&'static str],
     check_template: CheckTemplate<'_>,
 ) -> Result<Validated, ConfigError> {
-    let world = World { env, env_required: false, provider_errors, check_template };
+    let world = World { env, env_required: false, provider_errors, check_template, mocks: None };
     let source = find::read(path)?;
     let kind = kind(&source, path)?;
     let stem = stem(path);
     let source = Arc::new(source);
     let mut out = Collector::new(source.clone());
+    let (mut upstreams, mut functions) = (Vec::new(), Vec::new());
     match kind {
         FileKind::Scenario => {
             let file = document::read::<ScenarioFile>(&source)?;
             let folder = path.parent();
-            resolve_scenario::resolve(&mut out, &file, &stem, source.name(), folder, &world);
+            upstreams = resolve_scenario::resolve(&mut out, &file, &stem, source.name(), folder, &world).upstreams;
             // The profile is looked for, not looked into: it has a check of its own.
             profiles::named(&mut out, &file, folder)?;
         }
@@ -116,9 +121,17 @@ pub fn validate(
             let file = document::read::<ContentRulesFile>(&source)?;
             resolve_content::resolve(&mut out, &file, &stem, path.parent(), &world);
         }
+        FileKind::Functions => {
+            let file = document::read::<FunctionsFile>(&source)?;
+            functions = resolve_functions::resolve(&mut out, &file);
+        }
     }
     let (errors, warnings) = out.finish();
-    if errors.is_empty() { Ok(Validated { kind, warnings }) } else { Err(ConfigError::new(errors)) }
+    if errors.is_empty() {
+        Ok(Validated { kind, upstreams, functions, warnings })
+    } else {
+        Err(ConfigError::new(errors))
+    }
 }
 
 /// Reads one playbook, by name or path, to judge an old run by.
@@ -146,6 +159,8 @@ fn kind(source: &Source, path: &Path) -> Result<FileKind, ConfigError> {
         Ok(FileKind::Playbook)
     } else if has(&["rule"]) {
         Ok(FileKind::Content)
+    } else if has(&["function"]) {
+        Ok(FileKind::Functions)
     } else {
         match folder {
             "scenarios" => Ok(FileKind::Scenario),
@@ -156,7 +171,7 @@ fn kind(source: &Source, path: &Path) -> Result<FileKind, ConfigError> {
                 let mut diagnostic =
                     Diagnostic::whole(Arc::new(source.clone()), "cannot tell what kind of file this is");
                 diagnostic.help(
-                    "a scenario has [[journey]], a fault profile [[fault]], a playbook [[criterion]], content rules [[rule]]",
+                    "a scenario has [[journey]], a fault profile [[fault]], a playbook [[criterion]], content rules [[rule]], database functions [[function]]",
                 );
                 Err(diagnostic.into())
             }

@@ -1,5 +1,6 @@
 //! [`mocks`]: what `firedrill mock` serves, from a scenario or from nothing.
 
+use super::builtin;
 use super::collector::Collector;
 use super::control;
 use super::diagnostic::ConfigError;
@@ -7,7 +8,7 @@ use super::document::{self, Edit, Value};
 use super::envoy;
 use super::load::open_scenario;
 use super::profiles;
-use super::request::{CheckTemplate, ScenarioRef, World};
+use super::request::{CheckTemplate, Listen, ScenarioRef, World};
 use super::resolve_faults::Use;
 use super::resolve_scenario::{self, DEFAULT_SEED};
 use super::resolve_upstreams;
@@ -34,6 +35,8 @@ pub struct MocksRequest<'a> {
     pub seed: Option<u64>,
     /// `--seed-file`: what is in the Supabase mock, instead of what the scenario says.
     pub seed_file: Option<PathBuf>,
+    /// Where the upstreams listen.
+    pub listen: Listen,
     /// `--control`: where the control API listens.
     pub control: Option<SocketAddr>,
     /// `--control-token`.
@@ -75,6 +78,7 @@ pub fn mocks(request: &MocksRequest<'_>) -> Result<Mocks, ConfigError> {
         env_required: false,
         provider_errors: request.provider_errors,
         check_template: request.check_template,
+        mocks: Some(request.listen),
     };
     let (source, stem, origin, folder) = match &request.scenario {
         Some(scenario) => open_scenario(scenario)?,
@@ -133,7 +137,13 @@ fn edits(request: &MocksRequest<'_>) -> Vec<Edit> {
     }
     if let Some(path) = &request.seed_file {
         // What is typed counts from the working folder, whatever the scenario's.
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let name = path.display().to_string();
+        let name = name.strip_prefix("./").unwrap_or(&name);
+        let path = if !path.is_file() && builtin::text(&builtin::SEEDS, name).is_some() {
+            PathBuf::from(name)
+        } else {
+            std::path::absolute(path).unwrap_or_else(|_| path.clone())
+        };
         option("--seed-file", "upstreams.supabase.seed", Some(Value::Text(path.display().to_string())));
     }
     edits

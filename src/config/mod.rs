@@ -63,4 +63,4 @@ pub use diagnostic::ConfigError;
 pub use find::find;
 pub use load::{load, read_playbook, validate};
 pub use mocks::{Mocks, MocksRequest, mocks};
-pub use request::{CheckTemplate, FileKind, Loaded, Overrides, Request, ScenarioRef, Validated};
+pub use request::{CheckTemplate, FileKind, Listen, Loaded, Overrides, Request, ScenarioRef, Validated};

@@ -1,9 +1,10 @@
 //! What is asked of this stage ([`Request`]) and what it gives back ([`Loaded`]).
 
 use crate::model::content::TemplateMistake;
+use crate::model::function::FunctionPlan;
 use crate::model::plan::Plan;
 use crate::model::playbook::Playbook;
-use crate::model::upstream::UpstreamKind;
+use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::model::verdict::Severity;
 use crate::units::Span;
 use std::fmt;
@@ -91,6 +92,8 @@ pub enum FileKind {
     Playbook,
     /// A file of content rules.
     Content,
+    /// A file of database functions.
+    Functions,
 }
 
 impl fmt::Display for FileKind {
@@ -100,15 +103,20 @@ impl fmt::Display for FileKind {
             Self::FaultProfile => "fault profile",
             Self::Playbook => "playbook",
             Self::Content => "content rule file",
+            Self::Functions => "file of database functions",
         })
     }
 }
 
 /// A file without mistakes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Validated {
     /// What it is.
     pub kind: FileKind,
+    /// The upstreams of a scenario, whose files only they themselves can read to the end.
+    pub upstreams: Vec<UpstreamPlan>,
+    /// The functions of a file of them.
+    pub functions: Vec<FunctionPlan>,
     /// Things that are allowed but probably not meant, each with its place.
     pub warnings: Vec<String>,
 }
@@ -123,4 +131,15 @@ pub(super) struct World<'a> {
     pub(super) provider_errors: &'a dyn Fn(&UpstreamKind) -> &'static [&'static str],
     /// Checks a template.
     pub(super) check_template: CheckTemplate<'a>,
+    /// Whether only the upstreams are wanted, and where they listen then; `None` to run or check a scenario.
+    pub(super) mocks: Option<Listen>,
+}
+
+/// Where upstreams listen that serve without a scenario's app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Where the scenario says, if it does.
+    AsWritten,
+    /// On free ports, unless the scenario fixes them: whoever uses them is told.
+    Free,
 }

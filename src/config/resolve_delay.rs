@@ -72,6 +72,10 @@ fn any_delay(out: &mut Collector, file: &DelayFile, span: Range<usize>) -> Delay
 }
 
 fn independent(out: &mut Collector, file: &DelayFile, span: Range<usize>) -> Delay {
+    if let Some(always) = &file.always {
+        let always: Span = out.quantity(&Spanned::new(span, always.clone()), Span::default());
+        return Delay::constant(always.get());
+    }
     let quantiles = file.quantiles();
     let ways = [
         file.mean.as_ref().map(|mean| ("mean", mean.span())),

@@ -39,7 +39,8 @@ pub(super) fn read(out: &mut Collector, written: &Spanned<String>, folder: Optio
     }
 }
 
-fn resolve(out: &mut Collector, file: &FunctionsFile) -> Vec<FunctionPlan> {
+/// The functions of a file.
+pub(super) fn resolve(out: &mut Collector, file: &FunctionsFile) -> Vec<FunctionPlan> {
     if file.function.is_empty() {
         out.missing("the file has no function").help("add one: [[function]] with name, returns and what it gives");
     }

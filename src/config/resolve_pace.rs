@@ -41,6 +41,11 @@ pub(super) fn pace(out: &mut Collector, written: &Spanned<PaceFile>) -> PacePlan
     let named = table.preset.as_ref();
     let mut plan = named.and_then(|name| preset(out, &presets, name.get_ref(), name.span())).unwrap_or_default();
     plan.every = model_pace(out, &table.parts(), plan.every);
+    // What is written counts for models with a preset of their own, too; mistakes in it were told once.
+    let mut told = Collector::new(Arc::new(out.source().clone()));
+    for pace in plan.models.values_mut() {
+        *pace = model_pace(&mut told, &table.parts(), std::mem::take(pace));
+    }
     plan.capacity = table.capacity.as_ref().map(|capacity| out.number(capacity, "`capacity`", 1, 1_000_000));
     if let Some(written) = &table.embeddings {
         plan.embeddings = delay(out, written.get_ref(), written.span());

@@ -48,9 +48,14 @@ pub(super) fn resolve(
         resolve_upstreams::check_names(out, written.get_ref(), &upstreams);
     }
     let feeders = resolve_journeys::feeders(out, &file.data);
-    let (journeys, endpoints) = resolve_journeys::journeys(out, &file.journey, &feeders);
+    // Mocks alone need neither.
+    let optional = world.mocks.is_some();
+    let (journeys, endpoints) = match file.journey.as_slice() {
+        [] if optional => Default::default(),
+        journeys => resolve_journeys::journeys(out, journeys, &feeders),
+    };
     unused_data(out, file, &feeders);
-    let load = load(out, file.load.as_ref());
+    let load = load(out, file.load.as_ref(), optional);
     let checks = resolve_checks::checks(out, file, &feeders, &upstreams, &target, world);
     let mut plan = Plan {
         name,
@@ -87,9 +92,11 @@ fn unused_data(out: &mut Collector, file: &ScenarioFile, feeders: &BTreeMap<Stri
     }
 }
 
-fn load(out: &mut Collector, written: Option<&Spanned<LoadFile>>) -> LoadPlan {
+fn load(out: &mut Collector, written: Option<&Spanned<LoadFile>>, optional: bool) -> LoadPlan {
     let Some(written) = written else {
-        out.missing("the scenario has no load").help("add [load.closed] with users = 10 and hold = \"1m\"");
+        if !optional {
+            out.missing("the scenario has no load").help("add [load.closed] with users = 10 and hold = \"1m\"");
+        }
         return LoadPlan::Closed {
             users: 1,
             ramp_up: Span::default(),

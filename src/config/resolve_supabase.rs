@@ -54,6 +54,7 @@ fn keys(out: &mut Collector, world: &World<'_>, written: Option<&Spanned<Node>>)
         Node::Text(text) if text == "own" => plan.accept = KeyPolicy::Own,
         Node::Table(entries) => {
             plan.accept = KeyPolicy::Own;
+            let mut taken: Vec<(&str, Secret)> = Vec::new();
             for (name, value) in entries {
                 let Node::Text(text) = value.get_ref() else {
                     out.error(value.span(), format!("a key is a text, not {}", value.get_ref().kind()));
@@ -61,6 +62,14 @@ fn keys(out: &mut Collector, world: &World<'_>, written: Option<&Spanned<Node>>)
                 };
                 let text = Spanned::new(value.span(), text.clone());
                 let key = secret(out, world, &text, "a key");
+                if let Some(key) = &key {
+                    if let Some((other, _)) = taken.iter().find(|(_, other)| other.expose() == key.expose()) {
+                        out.error(value.span(), format!("`{name}` and `{other}` are one key"))
+                            .label("whose rights would it have?")
+                            .help("give each a key of its own, or leave one away: it is made for the run");
+                    }
+                    taken.push((name, key.clone()));
+                }
                 match name.as_str() {
                     "anon" => plan.anon = key,
                     "service" => plan.service = key,
@@ -213,6 +222,13 @@ fn function(out: &mut Collector, file: &EdgeFunctionFile) -> EdgeFunctionPlan {
         (None, Some(text)) => text.get_ref().as_str().into(),
         (None, None) => default.body,
     };
+    if let Some(status) = &file.status
+        && let 204 | 205 | 304 = status.get_ref()
+        && let Some(span) = file.json.as_ref().map(Spanned::span).or(file.text.as_ref().map(Spanned::span))
+    {
+        out.error(span, format!("an answer with status {} has no body", status.get_ref()))
+            .help("leave `json` and `text` away, or write another status");
+    }
     EdgeFunctionPlan {
         status: file.status.as_ref().map_or(default.status, |written| out.number(written, "`status`", 200, 599)),
         body,

@@ -1,9 +1,9 @@
 //! What the app talks to: [`UpstreamPlan`].
 
-use super::collector::Collector;
+use super::collector::{Collector, texts};
 use super::delay_file::DelayFile;
 use super::env;
-use super::request::World;
+use super::request::{Listen, World};
 use super::resolve_content;
 use super::resolve_delay::delay;
 use super::resolve_functions;
@@ -14,15 +14,17 @@ use super::resolve_source;
 use super::resolve_supabase;
 use super::resolve_target::expand;
 use super::resolve_tcp;
-use super::scenario_file::{SupabaseFile, TargetFile, UpstreamFile, UpstreamsFile};
+use super::scenario_file::{SupabaseFile, TargetFile, UpstreamFile, UpstreamsFile, WrittenSource};
 use super::supabase_file::ServicesFile;
 use super::template;
 use crate::model::fault::Delay;
 use crate::model::plan::TargetPlan;
 use crate::model::secret::Secret;
+use crate::model::source::ReplayElse;
 use crate::model::upstream::{OpenaiPlan, SupabasePlan, UpstreamKind, UpstreamPlan};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 use toml::Spanned;
 
@@ -37,7 +39,12 @@ pub(super) fn upstreams(
     allow_hosts: &[String],
     world: &World<'_>,
 ) -> Vec<UpstreamPlan> {
-    let by_url = matches!(target, TargetPlan::Url { .. });
+    let by_url = matches!(target, TargetPlan::Url { .. }) && world.mocks.is_none();
+    let place = match (target, world.mocks) {
+        (TargetPlan::Url { .. }, None) => Place::Needed,
+        (TargetPlan::Url { .. }, _) | (_, Some(Listen::AsWritten)) => Place::AsWritten,
+        _ => Place::Free,
+    };
     let Some(written) = written else {
         return if by_url {
             vec![]
@@ -52,13 +59,16 @@ pub(super) fn upstreams(
     let mut taken = HashMap::new();
     let mut all = Vec::new();
     if let Some(openai) = &file.openai {
-        let files = &openai.get_ref().content;
+        let files =
+            texts(out, openai.get_ref().content.as_ref(), "name a file, or several: content = [\"answers.toml\"]");
         let content = files.iter().filter_map(|file| resolve_content::read(out, file, folder, world)).collect();
-        let keys = openai.get_ref().keys.iter().filter_map(|key| api_key(out, world, key)).collect();
+        let keys = texts(out, openai.get_ref().keys.as_ref(), "write a key, or several: keys = [\"sk-test-1\"]");
+        let keys = keys.iter().filter_map(|key| api_key(out, world, key)).collect();
+        without_effect(out, "openai", openai.get_ref(), &openai.get_ref().answering());
         let plan = OpenaiPlan { content, keys, ..openai_plan(out, openai.get_ref()) };
         let at =
             Address { listen: openai.get_ref().listen.as_ref(), fixed: openai.get_ref().fixed, span: openai.span() };
-        let listen = address(out, "openai", &at, by_url, &mut taken);
+        let listen = address(out, "openai", &at, place, &mut taken);
         all.push(UpstreamPlan {
             name: "openai".to_owned(),
             kind: UpstreamKind::Openai(plan),
@@ -70,6 +80,7 @@ pub(super) fn upstreams(
     if let Some(supabase) = &file.supabase {
         let span = supabase.span();
         let supabase: &SupabaseFile = supabase.get_ref();
+        without_effect(out, "supabase", supabase, &supabase.answering());
         let latency = latency(out, supabase.latency.as_ref());
         let seed = supabase.seed.as_ref().map(|seed| resolve_seed::seed(out, seed, folder)).unwrap_or_default();
         let mut plan = SupabasePlan { seed: seed.auth, seed_files: seed.files, latency, ..SupabasePlan::default() };
@@ -80,13 +91,13 @@ pub(super) fn upstreams(
         let services = ServicesFile {
             keys: supabase.keys.as_ref(),
             jwt_secret: supabase.jwt_secret.as_ref(),
-            auth: supabase.auth.as_ref(),
+            auth: supabase.auth.as_ref().map(Spanned::get_ref),
             buckets: &supabase.buckets,
             edge_functions: &supabase.edge_functions,
         };
         resolve_supabase::services(out, world, &services, folder, &mut plan);
         let at = Address { listen: supabase.listen.as_ref(), fixed: supabase.fixed, span };
-        let listen = address(out, "supabase", &at, by_url, &mut taken);
+        let listen = address(out, "supabase", &at, place, &mut taken);
         all.push(UpstreamPlan {
             name: "supabase".to_owned(),
             kind: UpstreamKind::Supabase(plan),
@@ -101,8 +112,10 @@ pub(super) fn upstreams(
                 .help("choose a name of letters, digits, `-` and `_` other than `openai` and `supabase`");
         }
         let answer = stub.get_ref().answer.as_ref().map_or(200, |status| out.number(status, "`answer`", 200, 599));
+        let answering = [("answer", stub.get_ref().answer.as_ref().map(Spanned::span))];
+        without_effect(out, name.get_ref(), stub.get_ref(), &answering);
         let at = Address { listen: stub.get_ref().listen.as_ref(), fixed: stub.get_ref().fixed, span: stub.span() };
-        let listen = address(out, name.get_ref(), &at, by_url, &mut taken);
+        let listen = address(out, name.get_ref(), &at, place, &mut taken);
         let kind = UpstreamKind::Stub { answer };
         let source = resolve_source::source(out, name.get_ref(), stub.get_ref(), &context);
         all.push(UpstreamPlan { name: name.get_ref().clone(), kind, listen, tls: stub.get_ref().tls, source });
@@ -113,11 +126,33 @@ pub(super) fn upstreams(
                 .help("choose a name of letters, digits, `-` and `_` that no other upstream has");
         }
         let at = Address { listen: tcp.get_ref().listen.as_ref(), fixed: tcp.get_ref().fixed, span: tcp.span() };
-        let listen = address(out, name.get_ref(), &at, by_url, &mut taken);
+        let listen = address(out, name.get_ref(), &at, place, &mut taken);
         let kind = UpstreamKind::Tcp(resolve_tcp::tcp(out, world, tcp, allow_hosts));
         all.push(UpstreamPlan { listen, ..UpstreamPlan::new(name.get_ref().clone(), kind) });
     }
     all
+}
+
+/// Warns of what is said of the mock's answers where it never answers.
+fn without_effect(
+    out: &mut Collector,
+    name: &str,
+    file: &impl WrittenSource,
+    answering: &[(&'static str, Option<Range<usize>>)],
+) {
+    let keys = file.source();
+    let why = if keys.pass_through.is_some() {
+        "passes through to the real service"
+    } else if keys.replay.is_some() && keys.replay_else.is_none_or(|written| *written.get_ref() == ReplayElse::Error) {
+        "answers from its recording alone (replay-else = \"mock\" would let the mock answer the rest)"
+    } else {
+        return;
+    };
+    for (key, span) in answering {
+        if let Some(span) = span {
+            out.warn(span.clone(), format!("`{key}` has no effect: `{name}` {why}"));
+        }
+    }
 }
 
 /// Whether an upstream of one's own may have this name.
@@ -158,6 +193,17 @@ fn api_key(out: &mut Collector, world: &World<'_>, written: &Spanned<String>) ->
     None
 }
 
+/// Where an upstream listens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Where the file says, which it must.
+    Needed,
+    /// Where the file says, if it does.
+    AsWritten,
+    /// On a free port, unless the file fixes it.
+    Free,
+}
+
 struct Address<'a> {
     listen: Option<&'a Spanned<String>>,
     fixed: bool,
@@ -168,12 +214,16 @@ fn address(
     out: &mut Collector,
     name: &str,
     at: &Address<'_>,
-    by_url: bool,
+    place: Place,
     taken: &mut HashMap<SocketAddr, String>,
 ) -> Option<SocketAddr> {
     let Some(written) = at.listen else {
-        if by_url || at.fixed {
-            let why = if by_url { "an app that runs elsewhere must know where" } else { "`fixed` needs an address" };
+        if place == Place::Needed || at.fixed {
+            let why = if place == Place::Needed {
+                "an app that runs elsewhere must know where"
+            } else {
+                "`fixed` needs an address"
+            };
             out.error(at.span.clone(), format!("`{name}` has no address to listen on"))
                 .label(why)
                 .help("give it one and point the app there: listen = \"127.0.0.1:9101\"");
@@ -200,7 +250,7 @@ fn address(
         out.error(written.span(), format!("`{name}` listens where `{other}` does"))
             .help("give each upstream a port of its own");
     }
-    (by_url || at.fixed).then_some(listen)
+    (place != Place::Free || at.fixed).then_some(listen)
 }
 
 /// Reports values of a command's environment that name an upstream which is not there (`{openai.url}`).

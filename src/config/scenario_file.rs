@@ -12,6 +12,7 @@ use super::tcp_file::TcpFile;
 use super::value::{Node, OneOrMany, Quantity, Table};
 use crate::model::source::ReplayElse;
 use serde::Deserialize;
+use std::ops::Range;
 use toml::Spanned;
 
 /// A scenario.
@@ -134,11 +135,9 @@ pub(super) struct UpstreamFile {
     /// Generous ones that refuse nothing, if absent.
     pub(super) limits: Option<Spanned<LimitsFile>>,
     /// Files of content rules.
-    #[serde(default)]
-    pub(super) content: Vec<Spanned<String>>,
+    pub(super) content: Option<Spanned<Node>>,
     /// The keys that are taken; any, if absent. The app gets the first.
-    #[serde(default)]
-    pub(super) keys: Vec<Spanned<String>>,
+    pub(super) keys: Option<Spanned<Node>>,
     /// The real service to pass requests through to.
     pub(super) pass_through: Option<Spanned<String>>,
     /// The file that keeps what passes through.
@@ -169,6 +168,19 @@ impl WrittenSource for UpstreamFile {
     }
 }
 
+impl UpstreamFile {
+    /// The keys about what the mock answers, and how.
+    pub(super) fn answering(&self) -> [(&'static str, Option<Range<usize>>); 5] {
+        [
+            ("latency", self.latency.as_ref().map(Spanned::span)),
+            ("pace", self.pace.as_ref().map(Spanned::span)),
+            ("limits", self.limits.as_ref().map(Spanned::span)),
+            ("content", self.content.as_ref().map(Spanned::span)),
+            ("keys", self.keys.as_ref().map(Spanned::span)),
+        ]
+    }
+}
+
 /// `upstreams.supabase`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -192,7 +204,7 @@ pub(super) struct SupabaseFile {
     /// Which keys are taken: `"any"` if absent.
     pub(super) keys: Option<Spanned<Node>>,
     pub(super) jwt_secret: Option<Spanned<String>>,
-    pub(super) auth: Option<AuthFile>,
+    pub(super) auth: Option<Spanned<AuthFile>>,
     /// Buckets of Storage.
     #[serde(default)]
     pub(super) buckets: Table<BucketFile>,
@@ -227,6 +239,23 @@ impl WrittenSource for SupabaseFile {
             replay_speed: self.replay_speed.as_ref(),
             replay_else: self.replay_else.as_ref(),
         }
+    }
+}
+
+impl SupabaseFile {
+    /// The keys about what the mock answers, and how.
+    pub(super) fn answering(&self) -> [(&'static str, Option<Range<usize>>); 9] {
+        [
+            ("latency", self.latency.as_ref().map(Spanned::span)),
+            ("functions", self.functions.as_ref().map(Spanned::span)),
+            ("max-rows", self.max_rows.as_ref().map(Spanned::span)),
+            ("keys", self.keys.as_ref().map(Spanned::span)),
+            ("jwt-secret", self.jwt_secret.as_ref().map(Spanned::span)),
+            ("auth", self.auth.as_ref().map(Spanned::span)),
+            ("buckets", self.buckets.keys().next().map(Spanned::span)),
+            ("edge-functions", self.edge_functions.keys().next().map(Spanned::span)),
+            ("seed", self.seed.as_ref().map(Spanned::span)),
+        ]
     }
 }
 

@@ -262,7 +262,7 @@ pub trait Mock: Send + Sync {
     fn error_of_status(&self, status: StatusCode, call: &Call<'_>) -> Answer;
 
     /// The answer to a body that is too large to be read.
-    fn too_large(&self) -> Answer;
+    fn too_large(&self, call: &Call<'_>) -> Answer;
 
     /// Takes note of rows whose writing was acknowledged to the app, at this moment of the run.
     fn acknowledge(&self, _writes: Vec<Write>, _at: Option<Offset>) {}

@@ -1,15 +1,17 @@
 //! [`Link`]: the socket of one connection, plain or TLS, with what HTTP hides and faults need: ending the connection
 //! once everything written so far has left for the kernel, in good order or with a reset.
 
+use super::request_line::RequestLines;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::task::AtomicWaker;
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -132,18 +134,21 @@ pub struct Link {
     socket: Socket,
     /// What was read ahead, to be read again.
     ahead: Bytes,
+    /// Looks for request lines in what is read, once it is known to be HTTP/1.
+    lines: RequestLines,
     control: Arc<LinkControl>,
 }
 
 impl Link {
     /// Takes over an accepted socket.
     pub fn plain(stream: TcpStream, control: Arc<LinkControl>) -> Self {
-        Self { socket: Socket::Plain(TokioIo::new(stream)), ahead: Bytes::new(), control }
+        Self { socket: Socket::Plain(TokioIo::new(stream)), ahead: Bytes::new(), lines: RequestLines::none(), control }
     }
 
     /// Takes over a socket whose TLS handshake is done.
     pub fn tls(stream: TlsStream<TcpStream>, control: Arc<LinkControl>) -> Self {
-        Self { socket: Socket::Tls(Box::new(TokioIo::new(stream))), ahead: Bytes::new(), control }
+        let socket = Socket::Tls(Box::new(TokioIo::new(stream)));
+        Self { socket, ahead: Bytes::new(), lines: RequestLines::none(), control }
     }
 
     /// Whether the client speaks HTTP/2: by what TLS agreed on, or by its first bytes ("prior knowledge"). Waits for
@@ -155,7 +160,11 @@ impl Link {
         if let Socket::Tls(stream) = &self.socket
             && let Some(agreed) = stream.inner().get_ref().1.alpn_protocol()
         {
-            return Ok(agreed == b"h2");
+            let speaks = agreed == b"h2";
+            if !speaks {
+                self.lines = RequestLines::new();
+            }
+            return Ok(speaks);
         }
         let mut seen = BytesMut::with_capacity(FIRST_READ);
         let speaks = loop {
@@ -172,12 +181,19 @@ impl Link {
                 break true;
             }
         };
-        self.ahead = seen.freeze();
+        if !speaks {
+            self.lines = RequestLines::new();
+        }
+        self.ahead = match self.lines.mended(&seen) {
+            Some(mended) => mended.into(),
+            None => seen.freeze(),
+        };
         Ok(speaks)
     }
 
     /// Notes that something was given to the socket; until it is flushed, it may not be with the kernel.
-    fn wrote<T>(&self, written: Poll<T>) -> Poll<T> {
+    fn wrote<T>(&mut self, written: Poll<T>) -> Poll<T> {
+        self.lines.answered();
         self.control.unsent.store(true, Ordering::Relaxed);
         written
     }
@@ -223,10 +239,31 @@ impl Read for Link {
             }
             return Poll::Ready(Ok(()));
         }
-        match &mut this.socket {
-            Socket::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Socket::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
-            Socket::Gone => gone(),
+        if !this.lines.is_looking() {
+            return this.socket.poll_read(cx, buf);
+        }
+        let mut space = [MaybeUninit::uninit(); FIRST_READ];
+        let most = space.len().min(buf.remaining());
+        let mut read = ReadBuf::uninit(&mut space[..most]);
+        ready!(this.socket.poll_read(cx, read.unfilled()))?;
+        match this.lines.mended(read.filled()) {
+            None => buf.put_slice(read.filled()),
+            Some(mended) => {
+                let length = mended.len().min(buf.remaining());
+                buf.put_slice(&mended[..length]);
+                this.ahead = Bytes::from(mended).slice(length..);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Socket {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Self::Gone => gone(),
         }
     }
 }

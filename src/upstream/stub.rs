@@ -38,7 +38,7 @@ impl Mock for Stub {
         self.body(status)
     }
 
-    fn too_large(&self) -> Answer {
+    fn too_large(&self, _call: &Call<'_>) -> Answer {
         self.body(StatusCode::PAYLOAD_TOO_LARGE)
     }
 }

@@ -9,7 +9,7 @@ use super::inbound::Inbound;
 use super::notes::{Notes, RuleHits};
 use super::openai::{self, OpenAi};
 use super::passthrough::PassThrough;
-use super::recording::{Recorder, Replay};
+use super::recording::{Recorder, RecordingError, Replay};
 use super::secured::Secured;
 use super::serve::{Shared, Upstream};
 use super::stub::Stub;
@@ -99,6 +99,40 @@ pub fn known_errors(kind: &UpstreamKind) -> &'static [&'static str] {
         UpstreamKind::Supabase(_) => supabase::ERROR_NAMES,
         UpstreamKind::Stub { .. } | UpstreamKind::Tcp(_) => &[],
     }
+}
+
+/// Reads what upstreams begin with (seeds, functions, recordings) as they would, without starting them. Gives back what
+/// is doubtful.
+///
+/// # Errors
+/// The first thing that they could not begin with.
+pub fn check(plans: &[UpstreamPlan]) -> Result<Vec<String>, UpstreamError> {
+    let mut warnings = Vec::new();
+    for plan in plans {
+        let mock: Box<dyn Mock> = match &plan.kind {
+            UpstreamKind::Supabase(supabase) => {
+                let (mock, doubts) = Supabase::new(supabase, Seed(0), "http://127.0.0.1")
+                    .map_err(|problem| seed_error(plan, &problem))?;
+                warnings.extend(doubts);
+                Box::new(mock)
+            }
+            UpstreamKind::Openai(openai) => Box::new(OpenAi::new(openai, Seed(0))),
+            UpstreamKind::Stub { answer } => Box::new(Stub::new(&plan.name, *answer)),
+            UpstreamKind::Tcp(_) => continue,
+        };
+        if let SourcePlan::Replay(replay) = &plan.source {
+            let fail = |error: RecordingError| UpstreamError::Source {
+                upstream: plan.name.clone(),
+                reason: error.to_string(),
+            };
+            Replay::read(replay, mock).map_err(fail)?;
+        }
+    }
+    Ok(warnings)
+}
+
+fn seed_error(plan: &UpstreamPlan, problem: &SeedError) -> UpstreamError {
+    UpstreamError::Seed { upstream: plan.name.clone(), problem: problem.to_string() }
 }
 
 struct Listening {
@@ -390,9 +424,8 @@ async fn serving(
     let mock: Box<dyn Mock> = match &plan.kind {
         UpstreamKind::Openai(plan) => Box::new(OpenAi::new(plan, seed)),
         UpstreamKind::Supabase(supabase) => {
-            let fail =
-                |problem: SeedError| UpstreamError::Seed { upstream: plan.name.clone(), problem: problem.to_string() };
-            let (mock, doubts) = Supabase::new(supabase, seed, &environment::url(plan, address)).map_err(fail)?;
+            let url = environment::url(plan, address);
+            let (mock, doubts) = Supabase::new(supabase, seed, &url).map_err(|problem| seed_error(plan, &problem))?;
             warnings = doubts;
             Box::new(mock)
         }

@@ -57,7 +57,7 @@ impl Mock for Script {
         Answer::empty(status)
     }
 
-    fn too_large(&self) -> Answer {
+    fn too_large(&self, _call: &Call<'_>) -> Answer {
         Answer::empty(StatusCode::PAYLOAD_TOO_LARGE)
     }
 

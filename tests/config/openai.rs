@@ -117,3 +117,50 @@ fn limits_are_as_written_and_enforce_nothing_by_default() {
     let tokens = openai(folder.path(), "upstreams.openai.limits.quota = \"100_000 tokens\"").limits.quota;
     assert_eq!(tokens, Some(Quota::Tokens(100_000)));
 }
+
+#[test]
+fn one_may_be_written_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "[[rule]]\nname = \"a\"\nanswer.text = \"b\"\n";
+    std::fs::write(folder.path().join("a.toml"), rules).unwrap();
+    let plan = openai(folder.path(), "upstreams.openai = { content = \"a.toml\", latency = \"500ms\" }");
+    assert_eq!(plan.content.len(), 1);
+    assert!(near(plan.latency.mean, 500.0));
+    // Keys are not written down, so a plan that is read back has others.
+    let path = write(folder.path(), "keys.toml", &format!("upstreams.openai = {{ keys = \"sk-1\" }}\n{SMALL}"));
+    let loaded = load_with(ScenarioRef::File(path), Overrides::default(), no_env).unwrap_or_else(|e| panic!("{e}"));
+    let UpstreamKind::Openai(plan) = &loaded.plan.upstreams[0].kind else { panic!("no OpenAI") };
+    assert_eq!(plan.keys.iter().map(|key| key.expose()).collect::<Vec<_>>(), ["sk-1"]);
+}
+
+#[test]
+fn what_is_written_beside_a_preset_by_model_counts_for_every_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let pace = "[upstreams.openai.pace]\npreset = \"by-model\"\nfirst-token = \"7ms\"\n\
+                [upstreams.openai.pace.model]\ngpt-4o = { first-token = \"9ms\" }\n";
+    let pace = openai(folder.path(), pace).pace.unwrap();
+    assert!(near(pace.every.first_token.mean, 7.0));
+    assert!(near(pace.models["gpt-4o-mini"].first_token.mean, 7.0));
+    assert!(near(pace.models["gpt-4o"].first_token.mean, 9.0));
+    assert!(pace.models["gpt-4o-mini"].token_gap.mean.get() > Duration::from_millis(1), "the rest is its preset's");
+}
+
+#[test]
+fn keys_of_a_mock_that_never_answers_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("old.jsonl"), "").unwrap();
+    let warnings = |text: &str| {
+        let path = write(folder.path(), "mine.toml", &format!("{text}\n{SMALL}"));
+        load_with(ScenarioRef::File(path), Overrides::default(), no_env).unwrap_or_else(|e| panic!("{e}")).warnings
+    };
+    let passed = warnings(
+        "upstreams.openai = { pass-through = \"http://127.0.0.1:1\", pace = \"gpt-4o-2024\", keys = [\"sk-1\"] }",
+    );
+    assert_eq!(passed.len(), 2, "{passed:?}");
+    assert!(passed[0].contains("`pace` has no effect: `openai` passes through"), "{passed:?}");
+    let replayed = warnings("upstreams.openai = { replay = \"old.jsonl\", latency = \"5ms\" }");
+    assert!(replayed[0].contains("`latency` has no effect: `openai` answers from its recording"), "{replayed:?}");
+    assert!(
+        warnings("upstreams.openai = { replay = \"old.jsonl\", replay-else = \"mock\", latency = \"5ms\" }").is_empty()
+    );
+}

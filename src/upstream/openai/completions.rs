@@ -132,7 +132,7 @@ pub fn create(state: &State, call: &Call<'_>, _: &str) -> Answer {
 
 fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     let request: Request = read(call, PARAMETERS)?;
-    let asked = request.model.as_deref().ok_or_else(missing_model)?;
+    let asked = request.model.as_deref().filter(|asked| !asked.is_empty()).ok_or_else(missing_model)?;
     let named = find(asked).ok_or_else(|| unknown_model(asked))?;
     check_model(named.model)?;
     for (name, value, least, most) in [

@@ -78,7 +78,7 @@ pub fn create(state: &State, call: &Call<'_>, _: &str) -> Answer {
 
 fn embed(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     let request: Request = read(call, PARAMETERS)?;
-    let asked = request.model.ok_or_else(missing_model)?;
+    let asked = request.model.filter(|asked| !asked.is_empty()).ok_or_else(missing_model)?;
     let named = find(&asked).ok_or_else(|| unknown_model(&asked))?;
     let Purpose::Embedding { size, shortens } = named.model.purpose else {
         let message = "You are not allowed to generate embeddings from this model";

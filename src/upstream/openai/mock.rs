@@ -175,9 +175,10 @@ impl Mock for OpenAi {
         self.dressed(self.counted(errors::envelope(status, kind, message, None, None), call), call)
     }
 
-    fn too_large(&self) -> Answer {
+    fn too_large(&self, call: &Call<'_>) -> Answer {
         let message = "Request body is larger than 32 MB.";
-        errors::envelope(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message, None, None)
+        let answer = errors::envelope(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message, None, None);
+        self.dressed(answer, call)
     }
 
     fn ineffective(&self) -> Vec<String> {

@@ -183,8 +183,8 @@ impl Mock for Replay {
         self.mock.error_of_status(status, call)
     }
 
-    fn too_large(&self) -> Answer {
-        self.mock.too_large()
+    fn too_large(&self, call: &Call<'_>) -> Answer {
+        self.mock.too_large(call)
     }
 
     fn acknowledge(&self, writes: Vec<Write>, at: Option<Offset>) {

@@ -18,6 +18,7 @@ use crate::upstream::notes::{Billed, Notes};
 use crate::upstream::pages;
 use crate::upstream::passage::{MidStream, Passage, Sorted};
 use crate::upstream::passthrough::PassThrough;
+use crate::upstream::reason;
 use crate::upstream::reply::{Busy, Ending, OnEnd, ReplyBody, Severed};
 use crate::upstream::tasks::Tasks;
 use bytes::Bytes;
@@ -169,7 +170,15 @@ impl Upstream {
                 }
                 Err(InboundError::TooLarge) => {
                     watched.into_iter().for_each(CallGuard::forget);
-                    let refusal = self.mock.too_large();
+                    let refusal = self.mock.too_large(&Call {
+                        number: self.numbers.fetch_add(1, Ordering::Relaxed),
+                        method: &asked.method,
+                        path,
+                        query: query.query,
+                        headers: &head.headers,
+                        body: &[],
+                        in_flight: 1,
+                    });
                     return Ok(self.reply(asked, refusal, Outgoing::default()));
                 }
                 Err(InboundError::Broken) => return Err(Severed::ByClient),
@@ -430,6 +439,9 @@ impl Upstream {
 
 fn response(status: StatusCode, headers: HeaderMap, body: ReplyBody) -> Response<ReplyBody> {
     let mut response = Response::new(body);
+    if let Some(words) = reason::of(status) {
+        response.extensions_mut().insert(words);
+    }
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

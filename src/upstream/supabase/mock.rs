@@ -161,7 +161,7 @@ impl Mock for Supabase {
         failures::of_status(status, service, call, &table_of(call))
     }
 
-    fn too_large(&self) -> Answer {
+    fn too_large(&self, _call: &Call<'_>) -> Answer {
         Answer::json(StatusCode::PAYLOAD_TOO_LARGE, &serde_json::json!({"message": "Request size limit exceeded"}))
     }
 

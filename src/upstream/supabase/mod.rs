@@ -34,3 +34,4 @@ pub use database::seed::SeedError;
 pub use failures::ERROR_NAMES;
 pub use keys::ProjectKeys;
 pub use mock::Supabase;
+pub use rest::rpc::check as check_functions;

@@ -101,7 +101,20 @@ impl Postgrest {
             Some(stale) if reads => self.stale(path, call, identity, hits.swap_remove(stale)),
             _ => self.rest(path, call, identity, hits),
         };
-        answered.unwrap_or_else(|error| error.answer())
+        answered.unwrap_or_else(|error| {
+            let full = self.full(&error.code);
+            error.answer().warned(full)
+        })
+    }
+
+    /// What a refusal says about the mock rather than the app: tables that come as they are used have an end.
+    fn full(&self, code: &str) -> Option<String> {
+        let end = match code {
+            "PGRST205" if store::reading(&self.store).is_full() => "so many tables",
+            "PGRST204" if !store::reading(&self.store).is_strict() => "so many columns",
+            _ => return None,
+        };
+        Some(format!("the Supabase mock makes no more than {end} as they are used (256); declare them in a seed"))
     }
 
     /// From now on knows what was true until so long ago.

@@ -95,6 +95,12 @@ fn numbers(request: &Request<'_>, model: &Model) -> Refusal {
             return Err(Box::new(out_of_range(name, value as f64, least as f64, most as f64, true)));
         }
     }
+    for (token, bias) in request.logit_bias.iter().flatten() {
+        if !(-100.0..=100.0).contains(bias) {
+            let token: String = token.chars().take(40).collect();
+            return Err(Box::new(out_of_range(&format!("logit_bias.{token}"), *bias, -100.0, 100.0, false)));
+        }
+    }
     if request.max_tokens.is_some() && request.max_completion_tokens.is_some() {
         let message = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.";
         return refuse(message, "max_completion_tokens", Some("invalid_parameter_combination"));
@@ -317,6 +323,9 @@ fn content(at: usize, message: &Message<'_>) -> Refusal {
         Some(Content::Text(text)) => return length(|| format!("messages[{at}].content"), text),
         Some(Content::Parts(parts)) => parts,
     };
+    if texts.is_empty() {
+        return empty(&format!("messages[{at}].content"));
+    }
     for (part_at, part) in texts.iter().enumerate() {
         let name = format!("messages[{at}].content[{part_at}]");
         match part.r#type.as_ref().map(|Str(kind)| &**kind) {

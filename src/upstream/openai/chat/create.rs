@@ -25,7 +25,7 @@ pub fn create(state: &State, call: &Call<'_>, _: &str) -> Answer {
 
 fn complete(state: &State, call: &Call<'_>) -> Result<Answer, Box<Answer>> {
     let request: Request<'_> = read(call, PARAMETERS)?;
-    let Str(asked) = request.model.as_ref().ok_or_else(missing_model)?;
+    let Str(asked) = request.model.as_ref().filter(|Str(asked)| !asked.is_empty()).ok_or_else(missing_model)?;
     let named = find(asked).ok_or_else(|| unknown_model(asked))?;
     checks::model(named.model)?;
     let messages = request.messages.as_deref().ok_or_else(|| missing("messages"))?;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The parameters of the call (OpenAI's API description, CreateChatCompletionRequest).
@@ -52,6 +53,9 @@ pub const PARAMETERS: &Parameters = &[
 #[derive(Deserialize)]
 pub struct Str<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
+/// An object, whatever is in it.
+pub type Fields = BTreeMap<String, IgnoredAny>;
+
 /// The request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,30 +92,29 @@ pub struct Request<'a> {
     #[serde(borrow)]
     pub service_tier: Option<Str<'a>>,
     pub store: Option<bool>,
-    pub metadata: Option<IgnoredAny>,
+    pub metadata: Option<Fields>,
+    pub logit_bias: Option<BTreeMap<String, f64>>,
     pub modalities: Option<Vec<String>>,
-    pub web_search_options: Option<IgnoredAny>,
+    pub web_search_options: Option<Fields>,
     // Read for their types only: they change nothing about the answer of a model that says what it is told to.
     #[serde(rename = "seed")]
     _seed: Option<i64>,
-    #[serde(rename = "user")]
-    _user: Option<IgnoredAny>,
-    #[serde(rename = "logit_bias")]
-    _logit_bias: Option<IgnoredAny>,
+    #[serde(rename = "user", borrow)]
+    _user: Option<Str<'a>>,
     #[serde(rename = "audio")]
-    _audio: Option<IgnoredAny>,
+    _audio: Option<Fields>,
     #[serde(rename = "prediction")]
-    _prediction: Option<IgnoredAny>,
-    #[serde(rename = "verbosity")]
-    _verbosity: Option<IgnoredAny>,
-    #[serde(rename = "prompt_cache_key")]
-    _prompt_cache_key: Option<IgnoredAny>,
+    _prediction: Option<Fields>,
+    #[serde(rename = "verbosity", borrow)]
+    _verbosity: Option<Str<'a>>,
+    #[serde(rename = "prompt_cache_key", borrow)]
+    _prompt_cache_key: Option<Str<'a>>,
     #[serde(rename = "prompt_cache_retention")]
     _prompt_cache_retention: Option<IgnoredAny>,
     #[serde(rename = "prompt_cache_options")]
     _prompt_cache_options: Option<IgnoredAny>,
-    #[serde(rename = "safety_identifier")]
-    _safety_identifier: Option<IgnoredAny>,
+    #[serde(rename = "safety_identifier", borrow)]
+    _safety_identifier: Option<Str<'a>>,
     #[serde(rename = "moderation")]
     _moderation: Option<IgnoredAny>,
 }

@@ -6,6 +6,7 @@ use crate::upstream::answer::{Answer, Call};
 use crate::upstream::openai::errors::{envelope, invalid, unknown_model};
 use crate::upstream::openai::models::{Model, Purpose, Reasoning, find};
 use crate::upstream::openai::prompt::{Format, Prompt, Tool, ToolChoice};
+use crate::upstream::openai::request::out_of_range;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -21,7 +22,7 @@ type Refused = Box<Answer>;
 /// # Errors
 /// The answer to a request that the service refuses.
 pub fn prompt<'a>(call: &Call<'a>, request: &'a Request<'a>, earlier: &'a Earlier) -> Result<Prompt<'a>, Refused> {
-    let Some(asked) = request.model.as_deref() else {
+    let Some(asked) = request.model.as_deref().filter(|asked| !asked.is_empty()) else {
         return Err(Box::new(invalid(&missing("model"), Some("model"), Some("missing_required_parameter"))));
     };
     let named = find(asked).ok_or_else(|| unknown_model(asked))?;
@@ -30,6 +31,10 @@ pub fn prompt<'a>(call: &Call<'a>, request: &'a Request<'a>, earlier: &'a Earlie
         return Err(Box::new(invalid(&message, Some("model"), Some("unsupported_model"))));
     }
     absent(request)?;
+    if let Some(most) = request.max_output_tokens.filter(|most| most.unsigned_abs() > named.model.max_output) {
+        let (name, bound) = ("max_output_tokens", named.model.max_output);
+        return Err(Box::new(out_of_range(name, most as f64, 0.0, bound as f64, true)));
+    }
     reasoning(request, named.model)?;
     let conversation = earlier.conversation(request)?;
     Ok(Prompt {

@@ -68,10 +68,15 @@ impl Earlier {
                 }
                 break;
             };
-            if earlier.chain.len() < LONGEST_CHAIN {
-                next.clone_from(&found.previous);
-            }
             earlier.chain.push(found);
+            let before = earlier.chain.last().and_then(|found| found.previous.clone());
+            if earlier.chain.len() < LONGEST_CHAIN {
+                next = before;
+            } else if before.is_some() {
+                let warning = "the OpenAI mock goes back a thousand responses: what a longer conversation by \
+                               `previous_response_id` began with was left out";
+                earlier.warning = Some(warning.to_owned());
+            }
         }
         earlier.chain.reverse();
         for item in request.input.and_then(|input| list(input).ok()).into_iter().flatten() {

@@ -170,6 +170,10 @@ impl<'a> Request<'a> {
             );
             return refuse(&message, name, code);
         }
+        if self.background == Some(true) && self.store == Some(false) {
+            let message = "Background mode requires 'store' to be true.";
+            return refuse(message, "background", "invalid_value");
+        }
         one_of("truncation", self.truncation.as_deref(), &["auto", "disabled"])?;
         if let Some(text) = &self.text {
             one_of("text.verbosity", text.verbosity.as_deref(), &["low", "medium", "high"])?;

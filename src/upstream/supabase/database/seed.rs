@@ -66,11 +66,17 @@ pub fn load(files: &[SeedFile], seed: Seed, now: i64) -> Result<Loaded, SeedErro
         // Checked file by file, so that what is wrong is said of the right one.
         let mut so_far = draft.clone();
         so_far.finish().map_err(fail)?;
-        warnings.extend(so_far.warnings.iter().map(|w| format!("{}:{}: {}", file.name, w.line, w.message)));
+        let said = so_far.warnings.iter().map(|w| (w.line, format!("{}:{}: {}", file.name, w.line, w.message)));
+        let mut said: Vec<(usize, String)> = said.collect();
+        said.sort();
+        said.dedup();
+        for (_, warning) in said {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
         draft.warnings.clear();
     }
-    warnings.sort();
-    warnings.dedup();
     if !draft.tables.is_empty() {
         store.make_strict();
         for (name, start, step) in &draft.sequences {

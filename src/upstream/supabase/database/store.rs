@@ -89,6 +89,11 @@ impl Store {
         Some(tables.entry(name.to_owned()).or_insert_with(new))
     }
 
+    /// Whether nobody declared the tables, and no more of them can come.
+    pub fn is_full(&self) -> bool {
+        !self.strict && self.tables().count() >= MOST_TABLES
+    }
+
     /// Every table, by schema and name.
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
         self.tables.values().flat_map(BTreeMap::values)

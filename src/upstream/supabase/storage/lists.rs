@@ -6,7 +6,8 @@ use super::service::{Ask, Storage};
 use super::shelf::Object;
 use crate::upstream::answer::Answer;
 use http::StatusCode;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -15,7 +16,9 @@ use std::collections::BTreeSet;
 #[serde(default, rename_all = "camelCase")]
 struct List {
     prefix: Option<String>,
+    #[serde(deserialize_with = "limit")]
     limit: Option<usize>,
+    #[serde(deserialize_with = "offset")]
     offset: Option<usize>,
     search: Option<String>,
     sort_by: Option<SortBy>,
@@ -32,9 +35,33 @@ struct SortBy {
 #[serde(default)]
 struct ListV2 {
     prefix: Option<String>,
+    #[serde(deserialize_with = "limit")]
     limit: Option<usize>,
     cursor: Option<String>,
     with_delimiter: Option<bool>,
+}
+
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<usize>, D::Error> {
+    at_least(deserializer, "limit", 1)
+}
+
+fn offset<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<usize>, D::Error> {
+    at_least(deserializer, "offset", 0)
+}
+
+/// A number with a lower bound, refused in the words of the real service's validator (ajv).
+fn at_least<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    name: &str,
+    least: i64,
+) -> std::result::Result<Option<usize>, D::Error> {
+    let Some(written) = Option::<Value>::deserialize(deserializer)? else { return Ok(None) };
+    let number = written.as_i64().or_else(|| written.as_str()?.trim().parse().ok());
+    let number = number.ok_or_else(|| D::Error::custom(format!("body/{name} must be integer")))?;
+    if number < least {
+        return Err(D::Error::custom(format!("body/{name} must be >= {least}")));
+    }
+    Ok(usize::try_from(number).ok())
 }
 
 impl Storage {

@@ -206,7 +206,12 @@ impl Ask<'_> {
     /// When it is no such JSON.
     pub fn body<T: DeserializeOwned>(&self) -> Result<T> {
         let body = if self.call.body.is_empty() { b"{}" } else { self.call.body };
-        serde_json::from_slice(body).map_err(|_| StorageError::invalid("Body is not valid JSON of this request"))
+        serde_json::from_slice(body).map_err(|error| {
+            // What a field's own check says is in the words of the real service's validator.
+            let said = error.to_string();
+            let said = said.split(" at line ").next().filter(|said| said.starts_with("body/")).map(str::to_owned);
+            StorageError::invalid(said.unwrap_or_else(|| "Body is not valid JSON of this request".to_owned()))
+        })
     }
 
     /// A value of the query.

@@ -18,8 +18,12 @@ const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'
 /// A number of seconds. Python's client writes it as a text; the real service's validator takes that for a number.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u64, D::Error> {
     let written = Value::deserialize(deserializer)?;
-    let number = written.as_u64().or_else(|| written.as_str()?.trim().parse().ok());
-    number.filter(|seconds| *seconds > 0).ok_or_else(|| D::Error::custom("no number of seconds"))
+    let number = written.as_i64().or_else(|| written.as_str()?.trim().parse().ok());
+    let number = number.ok_or_else(|| D::Error::custom("body/expiresIn must be integer"))?;
+    u64::try_from(number)
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| D::Error::custom("body/expiresIn must be >= 1"))
 }
 
 impl Storage {

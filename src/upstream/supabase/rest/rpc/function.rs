@@ -1,6 +1,7 @@
 //! [`Functions`]: the functions of a project, made ready to be called.
 
 use crate::model::function::{FunctionBody, FunctionPlan, ReturnsPlan};
+use crate::units::Seed;
 use crate::upstream::supabase::database::store::Store;
 use crate::upstream::supabase::database::types::ColumnType;
 use crate::upstream::supabase::rest::cast;
@@ -68,6 +69,34 @@ pub enum Body {
     Plain(FunctionBody),
     /// A template, ready to be filled in.
     Template(Box<Environment<'static>>),
+}
+
+/// Checks functions without a database. Gives back what only one could tell.
+///
+/// # Errors
+/// What is wrong with a function, whatever the database.
+pub fn check(plans: &[FunctionPlan]) -> Result<Vec<String>, String> {
+    let store = Store::new(Seed(0));
+    let mut doubts = Vec::new();
+    let mut plans = plans.to_vec();
+    for plan in &mut plans {
+        let name = plan.name.clone();
+        let mut known = |kind: &mut String| {
+            if cast::named(&store, kind).is_err() {
+                doubts.push(format!(
+                    "the function `{name}`: `{kind}` is no type of PostgreSQL's; a seed must declare it"
+                ));
+                "text".clone_into(kind);
+            }
+        };
+        plan.arguments.iter_mut().for_each(|argument| known(&mut argument.kind));
+        match &mut plan.returns {
+            ReturnsPlan::Scalar(kind) | ReturnsPlan::Scalars(kind) => known(kind),
+            ReturnsPlan::Table(columns) => columns.iter_mut().for_each(|(_, kind)| known(kind)),
+            ReturnsPlan::Void | ReturnsPlan::Row(_) | ReturnsPlan::Rows(_) => {}
+        }
+    }
+    Functions::new(&plans, &store).map(|_| doubts)
 }
 
 impl Functions {

@@ -6,4 +6,4 @@ mod choice;
 mod function;
 
 pub use call::{Invocation, invoke};
-pub use function::Functions;
+pub use function::{Functions, check};
