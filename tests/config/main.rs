@@ -20,6 +20,7 @@ mod answers;
 mod bad_files;
 mod command_line;
 mod connections;
+mod documented;
 mod openai;
 mod own_files;
 mod shipped_files;
