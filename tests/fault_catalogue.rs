@@ -536,6 +536,23 @@ const CASES: &[Case] = &[
 /// The kinds whose clients ask twice; each has a test of its own below.
 const OF_DATA: [&str; 4] = ["stale_read", "lost_write", "duplicate_write", "partial_batch"];
 
+/// Kinds that act on connections and have tests of their own: where each is met, by words that stand there.
+const ELSEWHERE: [(&str, &str); 11] = [
+    ("refuse", "a_refused_upstream_refuses_and_resets_what_is_open_until_its_window_is_over"),
+    ("accept_hang", "#[case::accept_hang"),
+    ("partition", "one_way_partitions_differ_by_what_the_server_has_seen"),
+    ("blackhole", "#[case::blackhole"),
+    ("half_close", "#[case::half_close"),
+    ("slow_close", "a_slow_close_is_late"),
+    ("bandwidth", "#[case::bandwidth"),
+    ("slicer", "#[case::slicer"),
+    ("connection_cap", "a_full_pool_keeps_the_next_one_waiting"),
+    ("tls_handshake_failure", "#[case::handshake"),
+    ("certificate", "#[case::expired"),
+];
+/// Needs a PostgreSQL server, which its own tests start.
+const OF_POSTGRES: &str = "postgres";
+
 async fn meet(case: &Case, through: bool) {
     let Case { kind, settings, ask, check } = case;
     let upstream = ask.upstream();
@@ -1017,33 +1034,22 @@ async fn every_error_of_a_provider_is_met_and_written_down() {
     compare(ERRORS, &table);
 }
 
-/// What strikes connections, whatever is asked over them; met in `tests/connections.rs` and `tests/tcp.rs`.
-const OF_CONNECTIONS: [&str; 12] = [
-    "accept_hang",
-    "bandwidth",
-    "blackhole",
-    "certificate",
-    "connection_cap",
-    "half_close",
-    "partition",
-    "postgres",
-    "refuse",
-    "slicer",
-    "slow_close",
-    "tls_handshake_failure",
-];
-
 /// Every kind that a profile can name has its entry, and is met by a client here.
 #[test]
 fn every_kind_has_an_entry_and_is_met() {
     let known: BTreeSet<String> = catalogue().into_keys().collect();
-    let met: BTreeSet<String> = CASES.iter().map(|case| case.kind).chain(OF_DATA).map(str::to_owned).collect();
+    let there = concat!(include_str!("connections.rs"), include_str!("tcp.rs"));
+    for (kind, words) in ELSEWHERE {
+        assert!(there.contains(words), "{kind} is no longer met where it was");
+    }
+    let elsewhere = ELSEWHERE.map(|(kind, _)| kind).into_iter().chain([OF_POSTGRES]);
+    let met = CASES.iter().map(|case| case.kind).chain(OF_DATA).chain(elsewhere);
+    let met: BTreeSet<String> = met.map(str::to_owned).collect();
     assert_eq!(known.difference(&met).collect::<Vec<_>>(), Vec::<&String>::new(), "nobody meets these");
     // The reader of profiles names all that it knows when it meets one that it does not.
     let snapshot = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bad_config/profile-unknown-kind.snap");
     let text = std::fs::read_to_string(snapshot).unwrap();
-    let valid = text.split("valid here: ").nth(1).expect("it lists what is valid").split("\n\n").next().unwrap();
+    let valid = text.split("valid here: ").nth(1).expect("it lists what is valid");
     let readable: BTreeSet<String> = valid.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-    let of_requests = readable.into_iter().filter(|kind| !OF_CONNECTIONS.contains(&kind.as_str())).collect();
-    assert_eq!(known, of_requests, "the catalogue's files and what profiles can name");
+    assert_eq!(known, readable, "the catalogue's files and what profiles can name");
 }

@@ -1,6 +1,7 @@
 //! Faults of the database: what a write [`Suffered`] after it was carried out and before it is acknowledged, and the
 //! [`History`] that stale reads are answered from.
 
+use super::database::row::Row;
 use super::database::schema::TableName;
 use super::database::store::Store;
 use super::database::table::RowNumber;
@@ -9,8 +10,9 @@ use crate::model::fault::{Cause, DataFault};
 use crate::upstream::answer::DataHit;
 use std::collections::{HashMap, VecDeque};
 
-/// How many changed rows the history holds at most: a read cannot be staler than that.
+/// How many changed rows the history holds at most, and how many bytes, roughly: a read cannot be staler than that.
 const MOST_CHANGES: usize = 10_000;
+const MOST_BYTES: u64 = 64 << 20;
 
 /// What became of a write.
 #[derive(Debug, Default)]
@@ -115,6 +117,13 @@ pub struct History {
     age: i64,
     /// With the time of each, in microseconds since 1970.
     changes: VecDeque<(i64, Change)>,
+    /// Bytes of them, roughly.
+    bytes: u64,
+}
+
+/// Bytes of the rows of a change, roughly.
+fn size(change: &Change) -> u64 {
+    change.before.iter().chain(&change.after).map(Row::size).sum()
 }
 
 impl History {
@@ -128,10 +137,16 @@ impl History {
         if self.age == 0 {
             return;
         }
-        self.changes.extend(changes.map(|change| (now, change.clone())));
-        while self.changes.len() > MOST_CHANGES
-            || self.changes.front().is_some_and(|(at, _)| *at < now.saturating_sub(self.age))
-        {
+        for change in changes {
+            self.bytes += size(change);
+            self.changes.push_back((now, change.clone()));
+        }
+        while let Some((at, oldest)) = self.changes.front() {
+            let is_known = *at >= now.saturating_sub(self.age);
+            if is_known && self.changes.len() <= MOST_CHANGES && self.bytes <= MOST_BYTES {
+                break;
+            }
+            self.bytes -= size(oldest);
             self.changes.pop_front();
         }
     }

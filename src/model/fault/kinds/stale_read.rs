@@ -4,7 +4,7 @@
 //!
 //! On the wire: status, headers and rows as they would have been then; writes are not touched. Only reads (GET, HEAD)
 //! of the Supabase mock's tables are hit, and only if the answer is another one than that of now. History goes back
-//! 10,000 changed rows at most.
+//! 10,000 changed rows or 64 MiB of them at most.
 //!
 //! Imitates: a read replica that lags, a cache that outlives a write (Supabase's read replicas are asynchronous).
 //!
