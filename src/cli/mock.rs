@@ -189,7 +189,7 @@ fn cannot_start(error: &UpstreamError) -> Exit {
             ));
             Exit::Unreachable
         }
-        UpstreamError::Seed { .. } | UpstreamError::Source { .. } | UpstreamError::NotCarriedOut { .. } => {
+        UpstreamError::Seed { .. } | UpstreamError::Source { .. } => {
             out::stderr(&render_error::chain(error));
             Exit::BadFile
         }

@@ -29,6 +29,7 @@ mod openai;
 mod pages;
 mod passage;
 mod passthrough;
+mod postgres;
 mod reason;
 mod recording;
 mod reply;

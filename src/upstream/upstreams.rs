@@ -9,6 +9,7 @@ use super::inbound::Inbound;
 use super::notes::{Notes, RuleHits};
 use super::openai::{self, OpenAi};
 use super::passthrough::PassThrough;
+use super::postgres::PostgresProxy;
 use super::recording::{Recorder, RecordingError, Replay};
 use super::secured::Secured;
 use super::serve::{Shared, Upstream};
@@ -19,7 +20,7 @@ use super::tls::{Authority, TlsError};
 use crate::fault::{ConnectionRules, Engine};
 use crate::model::control::ControlAccess;
 use crate::model::event::{EventSink, RunEvent};
-use crate::model::fault::{ConnectionFault, DataFault, FaultRule, Injection};
+use crate::model::fault::{DataFault, FaultRule, Injection};
 use crate::model::source::SourcePlan;
 use crate::model::upstream::{UpstreamKind, UpstreamPlan};
 use crate::record::StepsUnderWay;
@@ -49,16 +50,6 @@ pub enum UpstreamError {
         upstream: String,
         /// What is wrong, with file and line.
         problem: String,
-    },
-    /// A fault that no hand of ours carries out yet: better no run than one that seems to have had it.
-    #[error("fault `{fault}` ({kind}) on upstream `{upstream}` is not carried out yet: take it out of the profile")]
-    NotCarriedOut {
-        /// Which fault.
-        fault: String,
-        /// Its kind.
-        kind: &'static str,
-        /// On which upstream.
-        upstream: String,
     },
     /// An address could not be bound.
     #[error("upstream `{upstream}` cannot listen on {address}; {}", remedy(.source))]
@@ -212,18 +203,12 @@ impl Upstreams {
         };
         let clock = Arc::clone(&shared.clock);
         let hits = Arc::new(RuleHits::new(shared.engine.rules().len()));
-        for rule in shared.engine.rules() {
-            if let Injection::Connection(ConnectionFault::Postgres(_)) = &rule.inject {
-                let (fault, kind) = (rule.name.clone(), rule.inject.kind());
-                return Err(UpstreamError::NotCarriedOut { fault, kind, upstream: rule.upstream.clone() });
-            }
-        }
         let mut bound = Vec::with_capacity(plans.len());
         for (index, plan) in plans.iter().enumerate() {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             let notes =
                 Notes::new(plan.name.clone(), index, shared.events.clone(), Arc::clone(&clock), Arc::clone(&hits));
-            bound.push(bind(plan, Arc::new(notes), shared.engine.rules(), seed, registry.as_deref()).await?);
+            bound.push(bind(plan, Arc::new(notes), shared.engine.rules(), seed, registry.as_deref(), &tasks).await?);
         }
 
         let mut authority = None;
@@ -368,11 +353,16 @@ async fn bind<'a>(
     rules: &[FaultRule],
     seed: Seed,
     registry: Option<&Registry>,
+    tasks: &Tasks,
 ) -> Result<Bound<'a>, UpstreamError> {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let wanted = plan.listen.unwrap_or(loopback);
     let fail = |source| UpstreamError::Bind { upstream: plan.name.clone(), address: wanted, source };
     let (listener, to, counts) = match &plan.kind {
+        UpstreamKind::Tcp(tcp) if PostgresProxy::is_needed(rules, &plan.name, seed) => {
+            let proxy = PostgresProxy::start(tcp.to.clone(), rules, seed, Arc::clone(&notes), tasks).await;
+            (None, proxy.map_err(fail)?.address().to_string(), true)
+        }
         UpstreamKind::Tcp(tcp) => (None, tcp.to.clone(), true),
         _ if registry.is_none() && ConnectionRules::of(rules, &plan.name, seed, is_carried_out_here).is_empty() => {
             let listener = TcpListener::bind(wanted).await.map_err(fail)?;

@@ -1,5 +1,7 @@
 //! A PostgreSQL of one's own: made in a folder of its own, reached by a socket in it, gone with it.
 
+#![allow(dead_code, reason = "each test binary has its own copy of this file, and not all use all of it")]
+
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
@@ -12,7 +14,11 @@ use tokio_postgres::{Client, Config, NoTls};
 pub struct Server {
     folder: TempDir,
     process: Child,
+    port: Option<u16>,
 }
+
+/// Who must show what; a user named `app` his password, over TCP.
+const RULES: &str = "local all all trust\nhost all app 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -51,6 +57,22 @@ fn command(program: &str, folder: &Path) -> Command {
 impl Server {
     /// Starts a server with an empty database, in the locale `C` and in UTC.
     pub async fn start() -> Self {
+        Self::listening(None).await
+    }
+
+    /// Starts a server that can be reached over TCP, too.
+    pub async fn start_with_tcp() -> Self {
+        // A port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::listening(Some(port)).await
+    }
+
+    /// Where it can be reached over TCP.
+    pub fn address(&self) -> std::net::SocketAddr {
+        std::net::SocketAddr::from(([127, 0, 0, 1], self.port.expect("it listens on a port")))
+    }
+
+    async fn listening(port: Option<u16>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         if let Some((user, group)) = unprivileged() {
             chown(folder.path(), Some(user), Some(group)).unwrap();
@@ -62,8 +84,13 @@ impl Server {
             .status()
             .unwrap();
         assert!(made.success(), "initdb failed");
+        std::fs::write(data.join("pg_hba.conf"), RULES).unwrap();
         let socket = format!("unix_socket_directories={}", folder.path().display());
-        let settings = [socket.as_str(), "listen_addresses=", "fsync=off", "timezone=UTC", "max_connections=10"];
+        let listen = format!("listen_addresses={}", if port.is_some() { "127.0.0.1" } else { "" });
+        // The port is part of the socket's name, too.
+        let at = format!("port={}", port.unwrap_or(5432));
+        let settings =
+            [socket.as_str(), listen.as_str(), at.as_str(), "fsync=off", "timezone=UTC", "max_connections=10"];
         let mut server = command("postgres", folder.path());
         server.arg("-D").arg(&data).args(["-c", "default_text_search_config=pg_catalog.english"]);
         settings.iter().for_each(|setting| {
@@ -75,13 +102,13 @@ impl Server {
         // Whoever does not read what a process writes stops it in the end.
         std::thread::spawn(move || log.for_each(drop));
         assert!(up, "the server did not come up");
-        Self { process, folder }
+        Self { process, folder, port }
     }
 
     /// A connection.
     pub async fn connect(&self) -> Client {
         let mut config = Config::new();
-        config.host_path(self.folder.path()).user("postgres").dbname("postgres");
+        config.host_path(self.folder.path()).port(self.port.unwrap_or(5432)).user("postgres").dbname("postgres");
         let (client, connection) = config.connect(NoTls).await.unwrap();
         tokio::spawn(connection);
         client
