@@ -252,6 +252,25 @@ async fn a_killed_drill_is_undone_from_its_journal_at_whatever_moment_it_was_kil
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_others_are_at_is_waited_for_a_moment_once_its_writer_is_dead() {
+    let (control, api) = control().await;
+    let reports = Reports::new();
+    let mut child = drill(reports.out(), &api, "on");
+    let path = reports.open().pop().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let other = std::fs::File::options().append(true).open(&path).unwrap();
+    other.lock().unwrap();
+    assert!(matches!(undo::undo(&path, None).await, Err(UndoError::Kept { .. })), "it waits for ever");
+    let undoing = undo::undo(&path, None);
+    tokio::pin!(undoing);
+    assert!(futures_util::poll!(&mut undoing).is_pending(), "it is not waited for");
+    drop(other);
+    assert_eq!(undoing.await.unwrap().left, Vec::<String>::new());
+    control.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_control_api_that_cannot_be_asked_proves_nothing_before_the_lease_is_over() {
     let reports = Reports::new();

@@ -21,6 +21,8 @@ const ENDING: &str = "jsonl";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a lock is asked for: nothing tells when one is free.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a journal whose writer is dead may be in other hands.
+const HANDOVER: Duration = Duration::from_secs(2);
 
 /// Why nothing may begin.
 #[derive(Debug, thiserror::Error)]
@@ -159,10 +161,10 @@ pub async fn close(journal: UndoJournal, token: Option<&str>) -> io::Result<Undo
 
 async fn attend(path: &Path, mode: Mode, token: Option<&str>) -> Result<Undone, UndoError> {
     let file = File::options().read(true).append(true).open(path)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(UndoError::Kept { reading: read(path).ok().map(Box::new) }),
-        Err(TryLockError::Error(error)) => return Err(error.into()),
+    take(&file, path).await?;
+    if !path.exists() {
+        // Somebody else has undone it meanwhile.
+        return Ok(Undone::default());
     }
     let reading = match read(path) {
         Ok(reading) => reading,
@@ -178,6 +180,25 @@ async fn attend(path: &Path, mode: Mode, token: Option<&str>) -> Result<Undone, 
     }
     let journal = UndoJournal::take_over(path, file, "undo", reading)?;
     Ok(finish(journal, mode, token).await?)
+}
+
+/// Locks a journal. Where its writer is dead, somebody else undoes it at this moment, or a lock of ours is shared with a
+/// program that is just being started, from fork to exec: both are soon over, and waited for.
+async fn take(file: &File, path: &Path) -> Result<(), UndoError> {
+    let until = Instant::now() + HANDOVER;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let reading = read(path).ok();
+        let writer_lives = reading.as_ref().is_some_and(|reading| reading.opening.owner.lives());
+        if writer_lives || Instant::now() >= until {
+            return Err(UndoError::Kept { reading: reading.map(Box::new) });
+        }
+        sleep(LOOK).await;
+    }
 }
 
 /// Settles what is open, the last first, and closes the journal if nothing is left.
